@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything that depends on the kernel's version or architecture
+ *
+ * The other files are written for the newest kernel; what an older one lacks
+ * gets the newer one's name here. One feature, one comment with the upstream
+ * commit, one condition.
+ */
+#ifndef _BRKSCOPE_COMPAT_H
+#define _BRKSCOPE_COMPAT_H
+
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/ptrace.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "brkscope needs Linux 6.1 or newer: older kernels keep their VMAs in another structure"
+#endif
+
+/*
+ * Where the system call's own arguments are: the wrappers of x86 and arm64
+ * take one pointer to the registers of user space (commit "syscalls/x86: Use
+ * 'struct pt_regs' based syscall calling convention for 64-bit syscalls", 4.17).
+ */
+#if defined(CONFIG_X86_64)
+#define COMPAT_SYS_BRK "__x64_sys_brk"
+static inline unsigned long compat_syscall_arg0(struct pt_regs *regs)
+{
+	return ((struct pt_regs *)regs->di)->di;
+}
+#elif defined(CONFIG_ARM64)
+#define COMPAT_SYS_BRK "__arm64_sys_brk"
+static inline unsigned long compat_syscall_arg0(struct pt_regs *regs)
+{
+	return ((struct pt_regs *)regs->regs[0])->orig_x0;
+}
+#else
+#error "brkscope knows x86-64 and arm64"
+#endif
+
+/*
+ * A return probe can be started by hand from an ftrace callback with full
+ * registers; without them (arm64) kprobes find their own way.
+ */
+#if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && defined(CONFIG_KRETPROBES)
+#define COMPAT_FTRACE_REGS 1
+#define COMPAT_FTRACE_FLAGS FTRACE_OPS_FL_SAVE_REGS
+#else
+#define COMPAT_FTRACE_REGS 0
+#define COMPAT_FTRACE_FLAGS 0
+#endif
+
+/*
+ * sched_process_exit says whether the last thread went since "exit: move and
+ * extend sched_process_exit() tracepoint" (6.16).
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define COMPAT_EXIT_PROBE_ARGS void *data, struct task_struct *task, bool group_dead
+#else
+#define COMPAT_EXIT_PROBE_ARGS void *data, struct task_struct *task
+#endif
+
+/*
+ * override_creds() takes and revert_creds() gives back a reference until "tree-wide:
+ * s/override_creds()/override_creds_light(get_new_cred())/g" (6.14).
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define compat_override_creds(cred) override_creds(get_cred(cred))
+#define compat_revert_creds(old) put_cred(revert_creds(old))
+#else
+#define compat_override_creds(cred) override_creds(cred)
+#define compat_revert_creds(old) revert_creds(old)
+#endif
+
+#endif /* _BRKSCOPE_COMPAT_H */

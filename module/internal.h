@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the rooms of the module know of one another
+ *
+ * fault.c, vma.c and brk.c turn the arguments of a hook into records and hand
+ * them to ring.c; watch.c says whom it is about; proc.c makes text of it all.
+ */
+#ifndef _BRKSCOPE_INTERNAL_H
+#define _BRKSCOPE_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/list_nulls.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+#include "uapi/brkscope.h"
+
+struct proc_dir_entry;
+struct pt_regs;
+struct watch;
+
+/* ---- ring.c: the event buffer ---- */
+
+/**
+ * struct ring - the events of one watch, the newest overwrite the oldest
+ * @slots: @size records; a slot whose seq is not the wanted one is not valid
+ * @size: number of slots, a power of two
+ * @head: seq of the newest record; stores are ordered after the slot's
+ * @base: records up to this seq were cleared by the user
+ * @overwritten: records that were not cleared, and had to make room
+ * @wait: readers that have read everything
+ * @wake: wakes them from where a hook may not
+ */
+struct ring {
+	struct brkscope_record *slots;
+	u64 size;
+	u64 head;
+	u64 base;
+	u64 overwritten;
+	wait_queue_head_t wait;
+	struct irq_work wake;
+};
+
+int ring_init(struct ring *ring, u64 size);
+void ring_destroy(struct ring *ring);
+void ring_put(struct watch *w, struct brkscope_record *rec);
+void ring_clear(struct watch *w);
+u64 ring_oldest(const struct ring *ring);
+bool ring_get(const struct ring *ring, u64 seq, struct brkscope_record *rec);
+
+/* ---- vma.c: the mirror of the VMAs ---- */
+
+#define FAULT_HIST_BUCKETS	32	/* bucket i: 2^i <= ns < 2^(i+1) */
+
+/**
+ * struct vma_node - one VMA as the mirror knows it
+ * @rb: in vma_mirror.tree by @start; in the free list by rb_right when unused
+ * @start: of the range
+ * @end: of the range, exclusive
+ * @delta: file offset of an address less the address; zero without a file
+ * @file: identity of the mapped file, compared and never followed
+ * @ino: its inode number, for a file whose memory was used again
+ * @prot: BRKSCOPE_PROT_*
+ * @attr: BRKSCOPE_ATTR_*
+ * @name: id in name_table
+ * @faults: by class, since the VMA is there; a split leaves them to the part
+ *	that the mirror counts as the old VMA
+ */
+struct vma_node {
+	struct rb_node rb;
+	unsigned long start;
+	unsigned long end;
+	u64 delta;
+	const void *file;
+	unsigned long ino;
+	u8 prot;
+	u16 attr;
+	u16 name;
+	u32 faults[BRKSCOPE_CLASSES];
+};
+
+/**
+ * struct vma_mirror - every VMA of the watched address space
+ * @tree: of struct vma_node, by address; changed under watch.lock
+ * @nodes: @size nodes in one piece, so that no hook allocates
+ * @free: unused nodes
+ * @last: the node that the last fault fell into, or NULL
+ * @count: nodes in @tree
+ * @changes: VMA records made
+ * @overflow: VMAs that found no node; the mirror lacks them until one is free
+ * @busy: bit 0 is set while somebody compares the mirror with the VMAs,
+ *	bit 1 when somebody else could not and wants it done again
+ */
+struct vma_mirror {
+	struct rb_root tree;
+	struct vma_node *nodes;
+	struct vma_node *free;
+	struct vma_node *last;
+	u32 size;
+	u32 count;
+	u64 changes;
+	u64 overflow;
+	unsigned long busy;
+};
+
+#define NAME_MAX_COUNT	1024
+#define NAME_BYTES	SZ_64K
+#define NAME_UNKNOWN	0xffff	/* the table was full */
+
+/**
+ * struct name_table - texts of the VMAs' names, only ever appended
+ * @count: names known; published after their text
+ * @used: bytes of @text in use
+ * @offset: of each name in @text; name id is the index, id 0 is unused
+ * @text: NUL-terminated names
+ * @path: where the name being looked at is built
+ */
+struct name_table {
+	u32 count;
+	u32 used;
+	u32 offset[NAME_MAX_COUNT];
+	char text[NAME_BYTES];
+	char path[PATH_MAX + 64];
+};
+
+int mirror_init(struct watch *w, u32 nodes);
+void mirror_destroy(struct watch *w);
+void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename);
+void mirror_forget(struct watch *w);
+struct vma_node *mirror_find(struct watch *w, unsigned long addr);
+bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy);
+const char *mirror_name(const struct watch *w, u16 id);
+u8 vma_prot(const struct vm_area_struct *vma);
+bool mirror_on_write_unlock(struct pt_regs *regs);
+void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma);
+
+/* ---- touch.c: which pages were ever touched ---- */
+
+#define TOUCH_CHUNK_PAGES	512
+
+/**
+ * struct touch_chunk - TOUCH_CHUNK_PAGES neighbouring pages
+ * @key: first page's number / TOUCH_CHUNK_PAGES + 1; zero: unused
+ * @bits: one for each page that a fault brought in
+ */
+struct touch_chunk {
+	u64 key;
+	unsigned long bits[BITS_TO_LONGS(TOUCH_CHUNK_PAGES)];
+};
+
+/**
+ * struct touch_map - pages ever touched in the present address space
+ * @chunks: hash table of @size chunks, open addressing
+ * @size: a power of two
+ * @used: chunks in use
+ * @pages: bits that are set
+ * @overflow: first touches for which there was no chunk
+ */
+struct touch_map {
+	struct touch_chunk *chunks;
+	u32 size;
+	u32 used;
+	u64 pages;
+	u64 overflow;
+};
+
+int touch_init(struct touch_map *map, u32 chunks);
+void touch_destroy(struct touch_map *map);
+bool touch_set(struct touch_map *map, unsigned long addr);
+void touch_clear(struct touch_map *map, unsigned long start, unsigned long end);
+void touch_clear_all(struct touch_map *map);
+u64 touch_count(const struct touch_map *map, unsigned long start, unsigned long end);
+
+/* ---- fault.c: page faults ---- */
+
+#define FAULT_RETRY_SLOTS	16
+
+/**
+ * struct fault_stats - what the faults of a watch add up to
+ * @by_class: records by class
+ * @total_ns: their latencies added up, by class
+ * @hist: their latencies' histogram, by class
+ * @user: records of accesses by user code
+ * @kernel: by the kernel on behalf of the process
+ * @remote: by another process
+ * @major: records that the kernel counts as major
+ * @rusage: faults that the kernel adds to the process's rusage
+ * @elsewhere: the part of @rusage in other address spaces; no record
+ * @retry: first tries that the kernel wants repeated, by thread
+ */
+struct fault_stats {
+	u64 by_class[BRKSCOPE_CLASSES];
+	u64 total_ns[BRKSCOPE_CLASSES];
+	u32 hist[BRKSCOPE_CLASSES][FAULT_HIST_BUCKETS];
+	u64 user;
+	u64 kernel;
+	u64 remote;
+	u64 major;
+	u64 rusage;
+	u64 elsewhere;
+	struct fault_retry {
+		u32 tid;
+		unsigned long addr;
+		u64 start;
+	} retry[FAULT_RETRY_SLOTS];
+};
+
+bool fault_wanted(struct pt_regs *regs);
+size_t fault_data_size(void);
+int fault_enter(void *data, struct pt_regs *regs);
+void fault_return(void *data, struct pt_regs *regs);
+
+/* ---- brk.c: the program break ---- */
+
+/**
+ * struct brk_stats - the program break of the present address space
+ * @start: where the heap begins
+ * @now: the break
+ * @peak: the highest break seen
+ * @moves: times it moved
+ * @failures: times the kernel refused to move it
+ * @queries: brk(0)
+ */
+struct brk_stats {
+	unsigned long start;
+	unsigned long now;
+	unsigned long peak;
+	u64 moves;
+	u64 failures;
+	u64 queries;
+};
+
+bool brk_wanted(struct pt_regs *regs);
+size_t brk_data_size(void);
+int brk_enter(void *data, struct pt_regs *regs);
+void brk_return(void *data, struct pt_regs *regs);
+void brk_look(struct watch *w, const struct mm_struct *mm);
+
+/* ---- watch.c: who is watched ---- */
+
+/**
+ * struct watch - one watched process, from the watch command to unwatch
+ * @ref: the table's, each open file's; the last one frees
+ * @by_mm: in the table by address space while it has one that is watched
+ * @by_pid: in the table by process while it lives
+ * @all: in the list of all watches, under watch_mutex
+ * @mm: key of @by_mm, never followed without a reference of one's own;
+ *	NULL between the end of an address space and the next exec
+ * @pid: the process, referenced
+ * @nr: its number in the initial pid namespace, the name of the directory
+ * @id: never used twice; a hook that sleeps proves with it that it found the same
+ * @uid: whose watch it is
+ * @gid: group of its /proc entries
+ * @comm: command name, at the last exec
+ * @start: of the watch, ns
+ * @end: of the watch, ns; zero while it lives
+ * @rusage_before: minor + major faults of the process when the watch began
+ * @execs: since then
+ * @ended: the process is over, or out of reach; nothing is added any more
+ * @exiting: the last thread is in exit; the end of the address space is the end
+ * @removed: unwatch has taken it; readers get the end of the file
+ * @status: of the process, once it is over, as wait(2) reports it
+ * @lock: of everything below; taken in hooks, so raw, and interrupts off
+ * @dir: /proc/brkscope/NR
+ */
+struct watch {
+	refcount_t ref;
+	struct hlist_nulls_node by_mm;
+	struct hlist_node by_pid;
+	struct list_head all;
+	struct mm_struct *mm;
+	struct pid *pid;
+	pid_t nr;
+	u64 id;
+	kuid_t uid;
+	kgid_t gid;
+	char comm[TASK_COMM_LEN];
+	u64 start;
+	u64 end;
+	u64 rusage_before;
+	u64 execs;
+	bool ended;
+	bool exiting;
+	bool removed;
+	int status;
+	struct proc_dir_entry *dir;
+
+	raw_spinlock_t lock;
+	struct ring ring;
+	struct vma_mirror vmas;
+	struct name_table *names;
+	struct touch_map touch;
+	struct fault_stats faults;
+	struct brk_stats brk;
+};
+
+struct watch *watch_of_mm(const struct mm_struct *mm);
+struct watch *watch_get(struct watch *w);
+void watch_put(struct watch *w);
+int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **why);
+int watch_remove(pid_t nr, const struct cred *cred, const char **why);
+int watch_clear(pid_t nr, const struct cred *cred, const char **why);
+struct mm_struct *watch_get_mm(struct watch *w);
+void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
+bool watch_may_see(const struct watch *w, const struct cred *cred);
+void watch_init(void);
+void watch_exit(void);
+
+bool watch_on_exec(struct pt_regs *regs);
+bool watch_on_mm_end(struct pt_regs *regs);
+bool watch_on_task_exit(struct task_struct *task);
+
+/* ---- hook.c: where we listen ---- */
+
+struct seq_file;
+
+int hook_attach(const char **why);
+void hook_detach(void);
+void hook_free(void);
+u64 hook_missed(void);
+void hook_show(struct seq_file *m);
+
+/* ---- may.c: who may watch whom ---- */
+
+int may_watch(struct pid *pid, const struct cred *cred);
+
+/* ---- proc.c, events.c, control.c: the /proc/brkscope tree ---- */
+
+int proc_init(void);
+void proc_exit(void);
+int proc_add_watch(struct watch *w);
+void proc_del_watch(struct watch *w);
+
+extern const struct proc_ops proc_events_ops;
+extern const struct proc_ops proc_events_bin_ops;
+extern const struct proc_ops proc_control_ops;
+extern const struct proc_ops proc_hooks_ops;
+
+extern const char * const fault_class_names[BRKSCOPE_CLASSES];
+extern const char * const vma_op_names[BRKSCOPE_VMA_OPS];
+extern const char * const brk_result_names[BRKSCOPE_BRK_RESULTS];
+void proc_format_prot(char out[5], u8 prot);
+int proc_watch_open(struct inode *inode);
+void proc_watch_release(struct watch *w);
+
+#endif /* _BRKSCOPE_INTERNAL_H */

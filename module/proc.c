@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What does /proc/brkscope say?
+ *
+ * The tree and all its texts but the streams, which are in events.c. A
+ * directory belongs to the user who made the watch. Every open file holds the
+ * module and, below PID, the watch.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/mm.h>
+#include <linux/seq_file.h>
+
+#include "internal.h"
+
+const char * const fault_class_names[BRKSCOPE_CLASSES] = BRKSCOPE_FAULT_CLASS_NAMES;
+const char * const vma_op_names[BRKSCOPE_VMA_OPS] = BRKSCOPE_VMA_OP_NAMES;
+const char * const brk_result_names[BRKSCOPE_BRK_RESULTS] = BRKSCOPE_BRK_RESULT_NAMES;
+
+/* Everybody may write commands; each command is checked. */
+#define CONTROL_MODE 0666
+
+static struct proc_dir_entry *root;
+
+/**
+ * proc_format_prot() - permissions as /proc/PID/maps writes them
+ * @out: gets four characters and a NUL
+ * @prot: BRKSCOPE_PROT_*
+ */
+void proc_format_prot(char out[5], u8 prot)
+{
+	out[0] = prot & BRKSCOPE_PROT_READ ? 'r' : '-';
+	out[1] = prot & BRKSCOPE_PROT_WRITE ? 'w' : '-';
+	out[2] = prot & BRKSCOPE_PROT_EXEC ? 'x' : '-';
+	out[3] = prot & BRKSCOPE_PROT_SHARED ? 's' : 'p';
+	out[4] = 0;
+}
+
+/**
+ * proc_watch_open() - a file below PID is being opened
+ * @inode: the file's; its data is the watch
+ *
+ * Return: 0, with a reference to the module and to the watch, or -ENODEV.
+ */
+int proc_watch_open(struct inode *inode)
+{
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	watch_get(pde_data(inode));
+	return 0;
+}
+
+/**
+ * proc_watch_release() - a file below PID is closed
+ * @w: its watch
+ */
+void proc_watch_release(struct watch *w)
+{
+	watch_put(w);
+	module_put(THIS_MODULE);
+}
+
+/* A name to the end of the line, escaped as in /proc/PID/maps. */
+static void proc_put_name(struct seq_file *m, struct watch *w, u16 id)
+{
+	const char *name = mirror_name(w, id);
+
+	if (*name)
+		seq_escape(m, name, "\n");
+	else
+		seq_putc(m, '-');
+	seq_putc(m, '\n');
+}
+
+/* Make the mirror equal to the VMAs at this moment, names included. */
+static int proc_refresh(struct watch *w)
+{
+	struct mm_struct *mm = watch_get_mm(w);
+	int err;
+
+	if (!mm)
+		return 0;
+	err = mmap_read_lock_killable(mm);
+	if (!err) {
+		if (READ_ONCE(w->mm) == mm)
+			mirror_sync(w, mm, true);
+		mmap_read_unlock(mm);
+	}
+	mmput(mm);
+	return err;
+}
+
+/* ---- PID/summary ---- */
+
+static void summary_faults(struct seq_file *m, const struct fault_stats *faults)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < BRKSCOPE_CLASSES; i++)
+		sum += faults->by_class[i];
+	seq_printf(m, "faults: %llu\nfaults_rusage: %llu\nfaults_elsewhere: %llu\n",
+		   sum, faults->rusage, faults->elsewhere);
+	for (i = 0; i < BRKSCOPE_CLASSES; i++) {
+		char name[24], *p;
+
+		strscpy(name, fault_class_names[i], sizeof(name));
+		for (p = name; *p; p++)
+			*p = *p == '-' ? '_' : *p;
+		seq_printf(m, "fault_%s: %llu\n", name, faults->by_class[i]);
+	}
+	seq_printf(m, "faults_user: %llu\nfaults_kernel: %llu\nfaults_remote: %llu\nfaults_major: %llu\n",
+		   faults->user, faults->kernel, faults->remote, faults->major);
+}
+
+/* seen = held + overwritten + cleared, always */
+static void loss_lines(struct seq_file *m, struct watch *w, const char *prefix)
+{
+	u64 seen, held, overwritten;
+
+	raw_spin_lock_irq(&w->lock);
+	seen = w->ring.head;
+	held = seen + 1 - ring_oldest(&w->ring);
+	overwritten = w->ring.overwritten;
+	raw_spin_unlock_irq(&w->lock);
+	seq_printf(m, "%sseen: %llu\n%sheld: %llu\n%soverwritten: %llu\n%scleared: %llu\n%smissed: %llu\n",
+		   prefix, seen, prefix, held, prefix, overwritten,
+		   prefix, seen - held - overwritten, prefix, hook_missed());
+}
+
+static int summary_show(struct seq_file *m, void *unused)
+{
+	struct watch *w = m->private;
+	struct mm_struct *mm = watch_get_mm(w);
+	struct {
+		struct fault_stats faults;
+		struct brk_stats brk;
+		char comm[TASK_COMM_LEN];
+		u64 end, execs, changes, pages;
+		u32 vmas;
+	} *s = kmalloc(sizeof(*s), GFP_KERNEL);
+	unsigned long rss = 0;
+
+	if (!s) {
+		if (mm)
+			mmput(mm);
+		return -ENOMEM;
+	}
+	raw_spin_lock_irq(&w->lock);
+	if (mm)
+		brk_look(w, mm);
+	s->faults = w->faults;
+	s->brk = w->brk;
+	memcpy(s->comm, w->comm, sizeof(s->comm));
+	s->end = w->end;
+	s->execs = w->execs;
+	s->changes = w->vmas.changes;
+	s->pages = w->touch.pages;
+	s->vmas = w->vmas.count;
+	raw_spin_unlock_irq(&w->lock);
+	if (mm) {
+		rss = get_mm_rss(mm);
+		mmput(mm);
+	}
+	seq_printf(m, "brkscope summary 1\npid: %d\ncomm: ", w->nr);
+	seq_escape(m, s->comm, "\n\\");
+	seq_printf(m, "\nstate: %s\nstart_ns: %llu\nend_ns: %llu\npage_size: %lu\n",
+		   w->ended ? "ended" : "live", w->start, s->end, PAGE_SIZE);
+	seq_printf(m, "break_start: %016lx\nbreak_now: %016lx\nbreak_peak: %016lx\n",
+		   s->brk.start, s->brk.now, s->brk.peak);
+	seq_printf(m, "break_moves: %llu\nbreak_failures: %llu\nbreak_queries: %llu\n",
+		   s->brk.moves, s->brk.failures, s->brk.queries);
+	seq_printf(m, "vmas: %u\nvma_changes: %llu\nexecs: %llu\n", s->vmas, s->changes, s->execs);
+	summary_faults(m, &s->faults);
+	seq_printf(m, "rusage_before: %llu\npages_touched: %llu\nrss_pages: %lu\n",
+		   w->rusage_before, s->pages, rss);
+	loss_lines(m, w, "events_");
+	kfree(s);
+	return 0;
+}
+
+/* ---- PID/loss ---- */
+
+static int loss_show(struct seq_file *m, void *unused)
+{
+	struct watch *w = m->private;
+
+	seq_puts(m, "brkscope loss 1\n");
+	loss_lines(m, w, "");
+	seq_printf(m, "vma_overflow: %llu\ntouch_overflow: %llu\n",
+		   READ_ONCE(w->vmas.overflow), READ_ONCE(w->touch.overflow));
+	return 0;
+}
+
+/* ---- PID/faults ---- */
+
+static void faults_by_vma(struct seq_file *m, struct watch *w)
+{
+	struct vma_node node;
+	unsigned long addr;
+	int i;
+
+	seq_puts(m, "start end class count name\n");
+	for (addr = 0; mirror_copy_next(w, addr, &node); addr = node.end) {
+		for (i = 0; i < BRKSCOPE_CLASSES; i++) {
+			if (!node.faults[i])
+				continue;
+			seq_printf(m, "%016lx %016lx %s %u ", node.start, node.end,
+				   fault_class_names[i], node.faults[i]);
+			proc_put_name(m, w, node.name);
+		}
+	}
+}
+
+static void faults_histogram(struct seq_file *m, struct watch *w)
+{
+	int i, j;
+
+	seq_puts(m, "\nclass count total_ns");
+	for (j = 0; j < FAULT_HIST_BUCKETS; j++)
+		seq_printf(m, " h%d", j);
+	seq_putc(m, '\n');
+	for (i = 0; i < BRKSCOPE_CLASSES; i++) {
+		u32 hist[FAULT_HIST_BUCKETS];
+		u64 count, ns;
+
+		raw_spin_lock_irq(&w->lock);
+		count = w->faults.by_class[i];
+		ns = w->faults.total_ns[i];
+		memcpy(hist, w->faults.hist[i], sizeof(hist));
+		raw_spin_unlock_irq(&w->lock);
+		if (!count)
+			continue;
+		seq_printf(m, "%s %llu %llu", fault_class_names[i], count, ns);
+		for (j = 0; j < FAULT_HIST_BUCKETS; j++)
+			seq_printf(m, " %u", hist[j]);
+		seq_putc(m, '\n');
+	}
+}
+
+static int faults_show(struct seq_file *m, void *unused)
+{
+	struct watch *w = m->private;
+
+	seq_puts(m, "brkscope faults 1\n");
+	faults_by_vma(m, w);
+	faults_histogram(m, w);
+	return 0;
+}
+
+/* ---- PID/vmas and PID/brk: tables too long for one piece ---- */
+
+/**
+ * struct table - an open vmas or brk
+ * @w: the watch
+ * @node: the row of vmas
+ * @rec: the row of brk
+ */
+struct table {
+	struct watch *w;
+	struct vma_node node;
+	struct brkscope_record rec;
+};
+
+/* The position is one more than the address to go on from; zero is the header. */
+static void *vmas_row(struct table *t, loff_t pos)
+{
+	return mirror_copy_next(t->w, pos - 1, &t->node) ? t : NULL;
+}
+
+static void *vmas_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos ? vmas_row(m->private, *pos) : SEQ_START_TOKEN;
+}
+
+static void *vmas_next(struct seq_file *m, void *row, loff_t *pos)
+{
+	struct table *t = m->private;
+
+	*pos = row == SEQ_START_TOKEN ? 1 : t->node.end + 1;
+	return vmas_row(t, *pos);
+}
+
+static void table_stop(struct seq_file *m, void *row)
+{
+}
+
+static int vmas_show(struct seq_file *m, void *row)
+{
+	struct table *t = m->private;
+	struct vma_node *node = &t->node;
+	char prot[5];
+	u64 touched;
+
+	if (row == SEQ_START_TOKEN) {
+		seq_puts(m, "brkscope vmas 1\nstart end perms touched_pages pages offset name\n");
+		return 0;
+	}
+	raw_spin_lock_irq(&t->w->lock);
+	touched = touch_count(&t->w->touch, node->start, node->end);
+	raw_spin_unlock_irq(&t->w->lock);
+	proc_format_prot(prot, node->prot);
+	seq_printf(m, "%016lx %016lx %s %llu %lu %08llx ", node->start, node->end, prot,
+		   touched, (node->end - node->start) >> PAGE_SHIFT,
+		   node->attr & BRKSCOPE_ATTR_FILE ? node->delta + node->start : 0);
+	proc_put_name(m, t->w, node->name);
+	return 0;
+}
+
+static const struct seq_operations vmas_seq_ops = {
+	.start = vmas_start, .next = vmas_next, .stop = table_stop, .show = vmas_show,
+};
+
+/* The position is the seq of the record to go on from; zero is the header. */
+static void *brk_row(struct table *t, loff_t *pos)
+{
+	struct ring *ring = &t->w->ring;
+	u64 seq = max_t(u64, *pos, ring_oldest(ring));
+	u64 head = smp_load_acquire(&ring->head);	/* pairs with ring_put() */
+
+	for (; seq <= head; seq++) {
+		if (!ring_get(ring, seq, &t->rec) || t->rec.kind != BRKSCOPE_BRK)
+			continue;
+		*pos = seq;
+		return t;
+	}
+	return NULL;
+}
+
+static void *brk_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos ? brk_row(m->private, pos) : SEQ_START_TOKEN;
+}
+
+static void *brk_next(struct seq_file *m, void *row, loff_t *pos)
+{
+	++*pos;
+	return brk_row(m->private, pos);
+}
+
+static int brk_show(struct seq_file *m, void *row)
+{
+	struct table *t = m->private;
+	const struct brkscope_record *r = &t->rec;
+
+	if (row == SEQ_START_TOKEN)
+		seq_puts(m, "brkscope brk 1\nseq time_ns tid what old requested new pages\n");
+	else
+		seq_printf(m, "%llu %llu %u %s %016llx %016llx %016llx %lld\n", r->seq, r->time,
+			   r->tid, brk_result_names[r->code], r->brk.old, r->brk.requested,
+			   r->brk.now, r->brk.pages);
+	return 0;
+}
+
+static const struct seq_operations brk_seq_ops = {
+	.start = brk_start, .next = brk_next, .stop = table_stop, .show = brk_show,
+};
+
+static int table_open(struct inode *inode, struct file *file, const struct seq_operations *ops)
+{
+	int err = proc_watch_open(inode);
+	struct table *t;
+
+	if (err)
+		return err;
+	t = __seq_open_private(file, ops, sizeof(*t));
+	if (!t) {
+		proc_watch_release(pde_data(inode));
+		return -ENOMEM;
+	}
+	t->w = pde_data(inode);
+	return 0;
+}
+
+static int table_release(struct inode *inode, struct file *file)
+{
+	int err = seq_release_private(inode, file);
+
+	proc_watch_release(pde_data(inode));
+	return err;
+}
+
+static int vmas_open(struct inode *inode, struct file *file)
+{
+	int err = table_open(inode, file, &vmas_seq_ops);
+
+	if (!err)
+		proc_refresh(pde_data(inode));
+	return err;
+}
+
+static int brk_open(struct inode *inode, struct file *file)
+{
+	return table_open(inode, file, &brk_seq_ops);
+}
+
+static int text_open(struct inode *inode, struct file *file,
+		     int (*show)(struct seq_file *m, void *unused))
+{
+	int err = proc_watch_open(inode);
+
+	if (err)
+		return err;
+	err = single_open(file, show, pde_data(inode));
+	if (err)
+		proc_watch_release(pde_data(inode));
+	return err;
+}
+
+static int text_release(struct inode *inode, struct file *file)
+{
+	int err = single_release(inode, file);
+
+	proc_watch_release(pde_data(inode));
+	return err;
+}
+
+#define PROC_FILE_OPS(name, release)						\
+static const struct proc_ops proc_##name##_ops = {				\
+	.proc_open = name##_open, .proc_read = seq_read, .proc_lseek = seq_lseek,\
+	.proc_release = release,						\
+}
+
+#define PROC_TEXT_OPS(name)							\
+static int name##_open(struct inode *inode, struct file *file)			\
+{										\
+	return text_open(inode, file, name##_show);				\
+}										\
+PROC_FILE_OPS(name, text_release)
+
+PROC_TEXT_OPS(summary);
+PROC_TEXT_OPS(loss);
+PROC_TEXT_OPS(faults);
+PROC_FILE_OPS(vmas, table_release);
+PROC_FILE_OPS(brk, table_release);
+
+/* ---- the tree ---- */
+
+static const struct {
+	const char *name;
+	const struct proc_ops *ops;
+} watch_files[] = {
+	{ "summary", &proc_summary_ops },
+	{ "events", &proc_events_ops },
+	{ "events.bin", &proc_events_bin_ops },
+	{ "vmas", &proc_vmas_ops },
+	{ "brk", &proc_brk_ops },
+	{ "faults", &proc_faults_ops },
+	{ "loss", &proc_loss_ops },
+};
+
+/**
+ * proc_add_watch() - make the directory of a watch
+ * @w: a reference of the caller's outlives proc_del_watch()
+ *
+ * Context: process. Return: 0 or -ENOMEM.
+ */
+int proc_add_watch(struct watch *w)
+{
+	struct proc_dir_entry *dir, *file;
+	char name[16];
+	size_t i;
+
+	snprintf(name, sizeof(name), "%d", w->nr);
+	dir = proc_mkdir(name, root);
+	if (!dir)
+		return -ENOMEM;
+	proc_set_user(dir, w->uid, w->gid);
+	for (i = 0; i < ARRAY_SIZE(watch_files); i++) {
+		file = proc_create_data(watch_files[i].name, 0400, dir, watch_files[i].ops, w);
+		if (!file) {
+			proc_remove(dir);
+			return -ENOMEM;
+		}
+		proc_set_user(file, w->uid, w->gid);
+	}
+	WRITE_ONCE(w->dir, dir);
+	return 0;
+}
+
+/**
+ * proc_del_watch() - remove the directory; open files get no more of it
+ * @w: ended and its readers woken
+ *
+ * Context: process; waits for calls that are under way.
+ */
+void proc_del_watch(struct watch *w)
+{
+	if (w->dir)
+		proc_remove(w->dir);
+}
+
+/**
+ * proc_init() - make /proc/brkscope
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int proc_init(void)
+{
+	root = proc_mkdir("brkscope", NULL);
+	if (!root)
+		return -ENOMEM;
+	if (proc_create("control", CONTROL_MODE, root, &proc_control_ops) &&
+	    proc_create("hooks", 0444, root, &proc_hooks_ops))
+		return 0;
+	proc_remove(root);
+	return -ENOMEM;
+}
+
+/**
+ * proc_exit() - remove /proc/brkscope
+ */
+void proc_exit(void)
+{
+	proc_remove(root);
+}

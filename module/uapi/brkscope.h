@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * What brkscope.ko tells user space: records and /proc formats
+ *
+ * Shared by the module and by its readers. All numbers are in the byte order
+ * and word size of the machine; addresses and sizes are bytes, times are
+ * CLOCK_MONOTONIC nanoseconds, counts of pages say so in their name.
+ *
+ * The rule of change: a field is never moved, a constant never renumbered.
+ * New facts get new constants, reserved bytes (written as zero) or a new kind
+ * of record; a reader skips the kinds that it does not know.
+ */
+#ifndef _UAPI_BRKSCOPE_H
+#define _UAPI_BRKSCOPE_H
+
+#include <linux/types.h>
+
+#define BRKSCOPE_VERSION	1
+#define BRKSCOPE_MAGIC		"brkscope"	/* eight bytes, no final NUL */
+
+/**
+ * struct brkscope_header - the first 64 bytes of each open events.bin
+ * @magic: BRKSCOPE_MAGIC
+ * @version: BRKSCOPE_VERSION
+ * @record_size: bytes of one record, sizeof(struct brkscope_record)
+ * @page_size: bytes of a page
+ * @pid: process id (thread group id) of the watched process
+ * @start: when the watch began, ns
+ * @buffer_records: how many records the event buffer holds
+ * @reserved: zero
+ */
+struct brkscope_header {
+	char	magic[8];
+	__u32	version;
+	__u32	record_size;
+	__u32	page_size;
+	__u32	pid;
+	__u64	start;
+	__u64	buffer_records;
+	__u64	reserved[3];
+};
+
+/**
+ * enum brkscope_kind - what a record is about
+ * @BRKSCOPE_FAULT: one page fault, retries included (record.fault)
+ * @BRKSCOPE_BRK: one brk system call that was not a mere query (record.brk)
+ * @BRKSCOPE_VMA: one change of one virtual memory area (record.vma)
+ * @BRKSCOPE_NAME: text of a VMA's name, sent before the first use (record.name)
+ * @BRKSCOPE_EXEC: the process has a new, empty address space; every VMA
+ *	reported so far is gone (record.exec)
+ * @BRKSCOPE_EXIT: the process has ended; nothing follows (record.exit)
+ * @BRKSCOPE_LOST: made at reading time for one reader: that many records were
+ *	overwritten before it came to them; @seq is the first of them (record.lost)
+ */
+enum brkscope_kind {
+	BRKSCOPE_FAULT	= 1,
+	BRKSCOPE_BRK	= 2,
+	BRKSCOPE_VMA	= 3,
+	BRKSCOPE_NAME	= 4,
+	BRKSCOPE_EXEC	= 5,
+	BRKSCOPE_EXIT	= 6,
+	BRKSCOPE_LOST	= 7,
+};
+
+/**
+ * enum brkscope_fault_class - what the kernel did about an access
+ *
+ * Judged by the page table before and after the fault and by its result.
+ *
+ * @BRKSCOPE_FIRST_WRITE: nothing was there; the kernel gave a zeroed page
+ * @BRKSCOPE_FIRST_READ: nothing was there; the shared zero page was mapped
+ * @BRKSCOPE_UPGRADE: a write to the zero page; the kernel gave an own page
+ * @BRKSCOPE_COW_COPY: a write to a page shared by copy-on-write; copied
+ * @BRKSCOPE_COW_REUSE: the same, but nobody else had it any more; made writable
+ * @BRKSCOPE_HUGE: a huge page was mapped
+ * @BRKSCOPE_FILE_MINOR: a page of a privately mapped file, found in memory
+ * @BRKSCOPE_FILE_MAJOR: a page of a file that had to be read from the disk
+ * @BRKSCOPE_SWAP_IN: the page was in swap (or on its way somewhere else)
+ * @BRKSCOPE_SHARED: a page of a shared mapping
+ * @BRKSCOPE_WRITE_PROTECT: first write to a page of a shared mapping that was
+ *	mapped read-only so that the kernel learns of the write
+ * @BRKSCOPE_SPURIOUS: the page table already allowed it, or still says nothing
+ * @BRKSCOPE_FAILED: the access could not be served (SIGBUS, out of memory, ...)
+ * @BRKSCOPE_CLASSES: how many classes there are
+ */
+enum brkscope_fault_class {
+	BRKSCOPE_FIRST_WRITE	= 0,
+	BRKSCOPE_FIRST_READ	= 1,
+	BRKSCOPE_UPGRADE	= 2,
+	BRKSCOPE_COW_COPY	= 3,
+	BRKSCOPE_COW_REUSE	= 4,
+	BRKSCOPE_HUGE		= 5,
+	BRKSCOPE_FILE_MINOR	= 6,
+	BRKSCOPE_FILE_MAJOR	= 7,
+	BRKSCOPE_SWAP_IN	= 8,
+	BRKSCOPE_SHARED		= 9,
+	BRKSCOPE_WRITE_PROTECT	= 10,
+	BRKSCOPE_SPURIOUS	= 11,
+	BRKSCOPE_FAILED		= 12,
+	BRKSCOPE_CLASSES
+};
+
+/* The names of the classes as all texts print them, by number. */
+#define BRKSCOPE_FAULT_CLASS_NAMES {					\
+	"first-write", "first-read", "upgrade", "cow-copy", "cow-reuse",\
+	"huge", "file-minor", "file-major", "swap-in", "shared",	\
+	"write-protect", "spurious", "failed" }
+
+/* record.flags of a fault */
+#define BRKSCOPE_FAULT_WRITE	0x0001	/* the access was a write */
+#define BRKSCOPE_FAULT_EXEC	0x0002	/* the access fetched an instruction */
+#define BRKSCOPE_FAULT_USER	0x0004	/* made by user code */
+#define BRKSCOPE_FAULT_KERNEL	0x0008	/* made by the kernel for the process */
+#define BRKSCOPE_FAULT_REMOTE	0x0010	/* made by another process */
+#define BRKSCOPE_FAULT_MAJOR	0x0020	/* counted as major by the kernel */
+#define BRKSCOPE_FAULT_RETRIED	0x0040	/* took the kernel more than one try */
+#define BRKSCOPE_FAULT_FIRST	0x0080	/* no fault touched this page of this VMA before */
+
+/**
+ * enum brkscope_vma_op - how a VMA changed
+ * @BRKSCOPE_VMA_ADD: new: start, end
+ * @BRKSCOPE_VMA_REMOVE: gone: old_start, old_end
+ * @BRKSCOPE_VMA_GROW: old range lies inside the new one
+ * @BRKSCOPE_VMA_SHRINK: new range lies inside the old one
+ * @BRKSCOPE_VMA_PROTECT: same range, other permissions
+ * @BRKSCOPE_VMA_CHANGE: same range and permissions; another attribute (its
+ *	name, a flag such as locked) differs
+ *
+ * A split is a shrink and one or more adds, a merge is a grow and one or more
+ * removes. Applied in the order of @seq the records give the state that
+ * /proc/PID/maps shows; a remove or shrink comes before what takes its place.
+ */
+enum brkscope_vma_op {
+	BRKSCOPE_VMA_ADD	= 0,
+	BRKSCOPE_VMA_REMOVE	= 1,
+	BRKSCOPE_VMA_GROW	= 2,
+	BRKSCOPE_VMA_SHRINK	= 3,
+	BRKSCOPE_VMA_PROTECT	= 4,
+	BRKSCOPE_VMA_CHANGE	= 5,
+	BRKSCOPE_VMA_OPS
+};
+
+/* The names of the operations as all texts print them, by number. */
+#define BRKSCOPE_VMA_OP_NAMES {						\
+	"add", "remove", "grow", "shrink", "protect", "change" }
+
+/* record.vma.prot and .old_prot */
+#define BRKSCOPE_PROT_READ	0x01
+#define BRKSCOPE_PROT_WRITE	0x02
+#define BRKSCOPE_PROT_EXEC	0x04
+#define BRKSCOPE_PROT_SHARED	0x08
+
+/* record.vma.attr */
+#define BRKSCOPE_ATTR_FILE	0x0001	/* maps a file */
+#define BRKSCOPE_ATTR_LOCKED	0x0002	/* mlock */
+#define BRKSCOPE_ATTR_GROWSDOWN	0x0004	/* a stack */
+#define BRKSCOPE_ATTR_HUGETLB	0x0008	/* hugetlb pages */
+#define BRKSCOPE_ATTR_HUGEPAGE	0x0010	/* MADV_HUGEPAGE */
+#define BRKSCOPE_ATTR_NOHUGEPAGE 0x0020	/* MADV_NOHUGEPAGE */
+#define BRKSCOPE_ATTR_DONTFORK	0x0040	/* MADV_DONTFORK */
+#define BRKSCOPE_ATTR_DONTDUMP	0x0080	/* MADV_DONTDUMP */
+#define BRKSCOPE_ATTR_WIPEONFORK 0x0100	/* MADV_WIPEONFORK */
+#define BRKSCOPE_ATTR_UFFD	0x0200	/* registered with a userfaultfd */
+#define BRKSCOPE_ATTR_SPECIAL	0x0400	/* [vdso] and the like, device memory */
+
+/* record.code of a brk record */
+enum brkscope_brk_result {
+	BRKSCOPE_BRK_GROWN	= 0,
+	BRKSCOPE_BRK_SHRUNK	= 1,
+	BRKSCOPE_BRK_SAME	= 2,	/* asked for what it was */
+	BRKSCOPE_BRK_REFUSED	= 3,	/* the break stayed where it was */
+	BRKSCOPE_BRK_RESULTS
+};
+
+#define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused" }
+
+#define BRKSCOPE_NAME_NONE	0	/* anonymous memory without a name */
+#define BRKSCOPE_NAME_CHUNK	34	/* bytes of text in one name record */
+
+/**
+ * struct brkscope_record - one event, 64 bytes
+ * @seq: number of the event in its watch, from 1; a gap means loss
+ * @time: when, CLOCK_MONOTONIC ns; for a fault, when it was finished
+ * @tid: thread id of who did it
+ * @kind: enum brkscope_kind
+ * @code: fault class, VMA operation or brk result, by @kind
+ * @flags: BRKSCOPE_FAULT_* for a fault, else zero
+ *
+ * fault: @addr the address accessed; @ip the user instruction that did it or
+ * that entered the kernel (zero if remote); @latency ns from the kernel's first
+ * look at it to the end; @name of the VMA; @prot of the VMA; @vma_start of the VMA.
+ *
+ * brk: @old the break before, @requested the argument, @now the break after;
+ * @pages by which the heap grew (negative: shrank), counted in whole pages.
+ *
+ * vma: @start, @end the range now; @old_start, @old_end before; @prot, @old_prot
+ * BRKSCOPE_PROT_*; @attr BRKSCOPE_ATTR_*; @name; @cause number of the system
+ * call in which it happened in the ABI of the caller, or -1.
+ *
+ * name: @id the name's number; @length bytes of the whole name; @offset of this
+ * chunk in it; @text the chunk, padded with NUL.
+ *
+ * exec: @start_brk, @brk of the new image are not yet known here, the first
+ * brk record or summary tells; @comm the new command name, NUL-terminated.
+ *
+ * exit: @status as wait(2) reports it.
+ *
+ * lost: @count records that this reader did not get.
+ */
+struct brkscope_record {
+	__u64	seq;
+	__u64	time;
+	__u32	tid;
+	__u8	kind;
+	__u8	code;
+	__u16	flags;
+	union {
+		struct {
+			__u64	addr;
+			__u64	ip;
+			__u64	vma_start;
+			__u64	latency;
+			__u16	name;
+			__u8	prot;
+			__u8	reserved[5];
+		} fault;
+		struct {
+			__u64	old;
+			__u64	requested;
+			__u64	now;
+			__s64	pages;
+			__u64	reserved;
+		} brk;
+		struct {
+			__u64	start;
+			__u64	end;
+			__u64	old_start;
+			__u64	old_end;
+			__u8	prot;
+			__u8	old_prot;
+			__u16	attr;
+			__u16	name;
+			__s16	cause;
+		} vma;
+		struct {
+			__u16	id;
+			__u16	length;
+			__u16	offset;
+			char	text[BRKSCOPE_NAME_CHUNK];
+		} name;
+		struct {
+			char	comm[16];
+			__u64	reserved[3];
+		} exec;
+		struct {
+			__s32	status;
+			__u32	reserved0;
+			__u64	reserved[4];
+		} exit;
+		struct {
+			__u64	count;
+			__u64	reserved[4];
+		} lost;
+	};
+};
+
+#endif /* _UAPI_BRKSCOPE_H */

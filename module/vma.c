@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which virtual memory areas does the process have, and how do they change?
+ *
+ * A mirror of the VMAs, compared with the real ones each time that somebody who
+ * held mmap_lock for writing gives it up: whoever changed them, by whatever
+ * system call, the change is complete and nobody else has seen it yet.
+ *
+ * Context of mirror_on_write_unlock(): any task; up_write() or downgrade_write()
+ * of an mmap_lock is about to run, so the lock is held and the VMAs are still;
+ * the hook itself allocates nothing and does not sleep. A stack that grows
+ * does so under mmap_lock held for reading (before 6.5): fault.c tells.
+ * The tree of the mirror changes under watch.lock, one node at a time.
+ */
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/vmalloc.h>
+#include <asm/syscall.h>
+
+#include "internal.h"
+
+#define SYNC_BUSY	0
+#define SYNC_AGAIN	1
+
+/**
+ * mirror_init() - make an empty mirror
+ * @w: whose
+ * @nodes: how many VMAs it can hold
+ *
+ * May sleep. Return: 0 or -ENOMEM.
+ */
+int mirror_init(struct watch *w, u32 nodes)
+{
+	struct vma_mirror *m = &w->vmas;
+	u32 i;
+
+	m->tree = RB_ROOT;
+	m->size = nodes;
+	m->nodes = __vmalloc(array_size(nodes, sizeof(*m->nodes)),
+			     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	w->names = __vmalloc(sizeof(*w->names), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!m->nodes || !w->names)
+		return -ENOMEM;
+	w->names->count = 1;
+	for (i = 0; i < nodes; i++) {
+		m->nodes[i].rb.rb_right = m->free ? &m->free->rb : NULL;
+		m->free = &m->nodes[i];
+	}
+	return 0;
+}
+
+/**
+ * mirror_destroy() - free the mirror
+ * @w: whose; mirror_init() may have failed or not have been called
+ */
+void mirror_destroy(struct watch *w)
+{
+	vfree(w->vmas.nodes);
+	vfree(w->names);
+}
+
+/* ---- the tree; watch.lock is held ---- */
+
+static struct vma_node *node_of(struct rb_node *rb)
+{
+	return rb ? rb_entry(rb, struct vma_node, rb) : NULL;
+}
+
+/* The first node that ends after addr. */
+static struct vma_node *node_from(const struct vma_mirror *m, unsigned long addr)
+{
+	struct rb_node *rb = m->tree.rb_node;
+	struct vma_node *best = NULL;
+
+	while (rb) {
+		struct vma_node *node = node_of(rb);
+
+		if (node->end > addr) {
+			best = node;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return best;
+}
+
+static void node_insert(struct vma_mirror *m, struct vma_node *new)
+{
+	struct rb_node **link = &m->tree.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = new->start < node_of(parent)->start ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&new->rb, parent, link);
+	rb_insert_color(&new->rb, &m->tree);
+	m->count++;
+}
+
+static struct vma_node *node_alloc(struct vma_mirror *m)
+{
+	struct vma_node *node = m->free;
+
+	if (node)
+		m->free = node_of(node->rb.rb_right);
+	else
+		m->overflow++;
+	return node;
+}
+
+static void node_free(struct vma_mirror *m, struct vma_node *node)
+{
+	rb_erase(&node->rb, &m->tree);
+	if (m->last == node)
+		m->last = NULL;
+	node->rb.rb_right = m->free ? &m->free->rb : NULL;
+	m->free = node;
+	m->count--;
+}
+
+/**
+ * mirror_find() - the mirror's VMA at an address
+ * @w: whose
+ * @addr: any address
+ *
+ * Context: watch.lock held. Return: the node or NULL.
+ */
+struct vma_node *mirror_find(struct watch *w, unsigned long addr)
+{
+	struct vma_mirror *m = &w->vmas;
+
+	if (!m->last || addr < m->last->start || addr >= m->last->end) {
+		struct vma_node *node = node_from(m, addr);
+
+		if (!node || node->start > addr)
+			return NULL;
+		m->last = node;
+	}
+	return m->last;
+}
+
+/**
+ * mirror_copy_next() - the first VMA of the mirror that ends after an address
+ * @w: whose
+ * @addr: where to look from
+ * @copy: gets the node
+ *
+ * Context: process. Return: false if there is none.
+ */
+bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy)
+{
+	struct vma_node *node;
+
+	raw_spin_lock_irq(&w->lock);
+	node = node_from(&w->vmas, addr);
+	if (node)
+		*copy = *node;
+	raw_spin_unlock_irq(&w->lock);
+	return node;
+}
+
+/* ---- names ---- */
+
+/**
+ * mirror_name() - text of a name
+ * @w: whose
+ * @id: from a node or a record
+ *
+ * Context: any. Return: the text, "" for no name, "?" where the table was full.
+ */
+const char *mirror_name(const struct watch *w, u16 id)
+{
+	if (id == BRKSCOPE_NAME_NONE)
+		return "";
+	if (id >= smp_load_acquire(&w->names->count))	/* pairs with name_intern() */
+		return "?";
+	return w->names->text + w->names->offset[id];
+}
+
+static void name_announce(struct watch *w, u16 id, const char *text)
+{
+	size_t length = strlen(text), offset;
+	unsigned long irq;
+
+	for (offset = 0; offset < length; offset += BRKSCOPE_NAME_CHUNK) {
+		struct brkscope_record rec = {
+			.tid = current->pid, .kind = BRKSCOPE_NAME,
+			.name = { .id = id, .length = length, .offset = offset },
+		};
+
+		memcpy(rec.name.text, text + offset,
+		       min_t(size_t, length - offset, BRKSCOPE_NAME_CHUNK));
+		raw_spin_lock_irqsave(&w->lock, irq);
+		ring_put(w, &rec);
+		raw_spin_unlock_irqrestore(&w->lock, irq);
+	}
+}
+
+/* The caller has SYNC_BUSY, so nobody else appends. */
+static u16 name_intern(struct watch *w, const char *text)
+{
+	struct name_table *t = w->names;
+	size_t bytes = strlen(text) + 1;
+	u32 id;
+
+	for (id = 1; id < t->count; id++)
+		if (!strcmp(t->text + t->offset[id], text))
+			return id;
+	if (id == NAME_MAX_COUNT || t->used + bytes > NAME_BYTES)
+		return NAME_UNKNOWN;
+	memcpy(t->text + t->used, text, bytes);
+	t->offset[id] = t->used;
+	t->used += bytes;
+	smp_store_release(&t->count, id + 1);	/* the text comes before its id */
+	name_announce(w, id, text);
+	return id;
+}
+
+/* The name that /proc/PID/maps shows, see show_map_vma() in fs/proc/task_mmu.c */
+static const char *name_text(struct watch *w, struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	const char *text = NULL;
+
+	if (vma->vm_file) {
+		text = file_path(vma->vm_file, w->names->path, sizeof(w->names->path));
+		return IS_ERR(text) ? "?" : text;
+	}
+	if (vma->vm_ops && vma->vm_ops->name)
+		text = vma->vm_ops->name(vma);
+	if (text)
+		return text;
+	if (vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk)
+		return "[heap]";
+	if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack)
+		return "[stack]";
+#ifdef CONFIG_ANON_VMA_NAME
+	if (vma->anon_name) {
+		snprintf(w->names->path, sizeof(w->names->path), "[anon:%s]",
+			 vma->anon_name->name);
+		return w->names->path;
+	}
+#endif
+	return NULL;
+}
+
+/* ---- what a VMA is ---- */
+
+/**
+ * vma_prot() - permissions of a VMA in the ABI's bits
+ * @vma: held still by the caller
+ */
+u8 vma_prot(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_READ ? BRKSCOPE_PROT_READ : 0) |
+	       (vma->vm_flags & VM_WRITE ? BRKSCOPE_PROT_WRITE : 0) |
+	       (vma->vm_flags & VM_EXEC ? BRKSCOPE_PROT_EXEC : 0) |
+	       (vma->vm_flags & VM_MAYSHARE ? BRKSCOPE_PROT_SHARED : 0);
+}
+
+static u16 vma_attr(const struct vm_area_struct *vma)
+{
+	static const struct {
+		unsigned long flag;
+		u16 attr;
+	} map[] = {
+		{ VM_LOCKED, BRKSCOPE_ATTR_LOCKED },
+		{ VM_GROWSDOWN, BRKSCOPE_ATTR_GROWSDOWN },
+		{ VM_HUGETLB, BRKSCOPE_ATTR_HUGETLB },
+		{ VM_HUGEPAGE, BRKSCOPE_ATTR_HUGEPAGE },
+		{ VM_NOHUGEPAGE, BRKSCOPE_ATTR_NOHUGEPAGE },
+		{ VM_DONTCOPY, BRKSCOPE_ATTR_DONTFORK },
+		{ VM_DONTDUMP, BRKSCOPE_ATTR_DONTDUMP },
+		{ VM_WIPEONFORK, BRKSCOPE_ATTR_WIPEONFORK },
+		{ __VM_UFFD_FLAGS, BRKSCOPE_ATTR_UFFD },
+		{ VM_IO | VM_PFNMAP, BRKSCOPE_ATTR_SPECIAL },
+	};
+	u16 attr = vma->vm_file ? BRKSCOPE_ATTR_FILE : 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		if (vma->vm_flags & map[i].flag)
+			attr |= map[i].attr;
+	return attr;
+}
+
+static void vma_describe(struct vm_area_struct *vma, struct vma_node *d)
+{
+	d->start = vma->vm_start;
+	d->end = vma->vm_end;
+	d->file = vma->vm_file;
+	d->ino = vma->vm_file ? file_inode(vma->vm_file)->i_ino : 0;
+	d->delta = vma->vm_file ? ((u64)vma->vm_pgoff << PAGE_SHIFT) - vma->vm_start : 0;
+	d->prot = vma_prot(vma);
+	d->attr = vma_attr(vma);
+}
+
+static void vma_describe_name(struct watch *w, struct vm_area_struct *vma, struct vma_node *d)
+{
+	const char *text = name_text(w, vma);
+
+	d->name = text ? name_intern(w, text) : BRKSCOPE_NAME_NONE;
+}
+
+static bool same_backing(const struct vma_node *a, const struct vma_node *b)
+{
+	return a->file == b->file && a->ino == b->ino && a->delta == b->delta;
+}
+
+static bool same_kind(const struct vma_node *a, const struct vma_node *b)
+{
+	return same_backing(a, b) && a->prot == b->prot && a->attr == b->attr;
+}
+
+/* ---- changes ---- */
+
+/* Number of the system call that the current task is in, or -1. */
+static s16 vma_cause(struct mm_struct *mm)
+{
+	if (current->mm != mm)
+		return -1;
+	return syscall_get_nr(current, task_pt_regs(current));
+}
+
+static void change_record(struct watch *w, u8 op, const struct vma_node *old,
+			  const struct vma_node *new, s16 cause)
+{
+	const struct vma_node *now = new ? new : old;
+	struct brkscope_record rec = {
+		.tid = current->pid, .kind = BRKSCOPE_VMA, .code = op,
+		.vma = { .start = new ? new->start : 0, .end = new ? new->end : 0,
+			 .old_start = old ? old->start : 0, .old_end = old ? old->end : 0,
+			 .prot = now->prot, .old_prot = old ? old->prot : 0,
+			 .attr = now->attr, .name = now->name, .cause = cause },
+	};
+
+	w->vmas.changes++;
+	ring_put(w, &rec);
+}
+
+static void change_remove(struct watch *w, struct vma_node *node, s16 cause)
+{
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, cause);
+	touch_clear(&w->touch, node->start, node->end);
+	node_free(&w->vmas, node);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+static void change_add(struct watch *w, const struct vma_node *new, s16 cause)
+{
+	struct vma_node *node;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	node = node_alloc(&w->vmas);
+	if (node) {
+		*node = *new;
+		memset(node->faults, 0, sizeof(node->faults));
+		node_insert(&w->vmas, node);
+		change_record(w, BRKSCOPE_VMA_ADD, NULL, new, cause);
+	}
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+/* Same VMA, other range or attributes; the order in the tree does not change. */
+static void change_node(struct watch *w, u8 op, struct vma_node *node,
+			const struct vma_node *new, s16 cause)
+{
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	change_record(w, op, node, new, cause);
+	if (new->start > node->start)
+		touch_clear(&w->touch, node->start, new->start);
+	if (new->end < node->end)
+		touch_clear(&w->touch, new->end, node->end);
+	node->start = new->start;
+	node->end = new->end;
+	node->delta = new->delta;
+	node->prot = new->prot;
+	node->attr = new->attr;
+	node->name = new->name;
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+/* ---- comparing ---- */
+
+/**
+ * struct sync - one comparison of mirror and VMAs
+ * @w: whose mirror
+ * @mm: whose VMAs; mmap_lock held
+ * @rename: look up the names of files anew, they may have been renamed
+ * @cause: for the records
+ * @exact: VMAs that the mirror already had as they are
+ */
+struct sync {
+	struct watch *w;
+	struct mm_struct *mm;
+	bool rename;
+	s16 cause;
+	u32 exact;
+};
+
+static struct vma_node *node_next(struct watch *w, unsigned long addr)
+{
+	struct vma_node *node;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	node = node_from(&w->vmas, addr);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+	return node;
+}
+
+/* Same range in the mirror and in truth. Tells whether it is the same VMA still. */
+static bool sync_same_range(struct sync *s, struct vma_node *node,
+			    struct vm_area_struct *vma, struct vma_node *d)
+{
+	if (!same_backing(node, d))
+		return false;
+	d->name = node->name;
+	if (!vma->vm_file || s->rename)
+		vma_describe_name(s->w, vma, d);
+	if (node->prot != d->prot)
+		change_node(s->w, BRKSCOPE_VMA_PROTECT, node, d, s->cause);
+	else if (node->attr != d->attr || node->name != d->name)
+		change_node(s->w, BRKSCOPE_VMA_CHANGE, node, d, s->cause);
+	s->exact++;
+	return true;
+}
+
+static bool sync_shrink(struct sync *s, struct vma_node *node,
+			struct vm_area_struct *vma, struct vma_node *d)
+{
+	vma_describe(vma, d);
+	if (!same_kind(node, d) || d->start < node->start || d->end > node->end)
+		return false;
+	vma_describe_name(s->w, vma, d);
+	change_node(s->w, BRKSCOPE_VMA_SHRINK, node, d, s->cause);
+	return true;
+}
+
+/*
+ * What became of a VMA of the mirror? Takes away what is gone, wholly or in
+ * part; what grew is left for sync_additions(). @claimed is the end of the VMA
+ * that an earlier node already stands for.
+ */
+static void sync_node(struct sync *s, struct vma_node *node, unsigned long *claimed)
+{
+	struct vm_area_struct *first = vma_lookup(s->mm, node->start);
+	struct vm_area_struct *last;
+	struct vma_node d;
+
+	if (first && node->start >= *claimed) {
+		vma_describe(first, &d);
+		if (d.start == node->start && d.end == node->end) {
+			if (sync_same_range(s, node, first, &d)) {
+				*claimed = d.end;
+				return;
+			}
+			change_remove(s->w, node, s->cause);
+			return;
+		}
+		if (same_kind(node, &d) && d.start <= node->start && d.end >= node->end) {
+			*claimed = d.end;	/* grew */
+			return;
+		}
+		if (d.start == node->start && sync_shrink(s, node, first, &d)) {
+			*claimed = d.end;
+			return;
+		}
+	}
+	last = vma_lookup(s->mm, node->end - 1);
+	if (last && last != first && last->vm_start >= *claimed &&
+	    last->vm_end == node->end && sync_shrink(s, node, last, &d)) {
+		*claimed = d.end;
+		return;
+	}
+	change_remove(s->w, node, s->cause);
+}
+
+static void sync_removals(struct sync *s)
+{
+	unsigned long claimed = 0, addr = 0;
+	struct vma_node *node;
+
+	while ((node = node_next(s->w, addr))) {
+		addr = node->end;
+		sync_node(s, node, &claimed);
+	}
+}
+
+static void sync_additions(struct sync *s)
+{
+	VMA_ITERATOR(vmi, s->mm, 0);
+	struct vm_area_struct *vma;
+
+	for_each_vma(vmi, vma) {
+		struct vma_node *node = node_next(s->w, vma->vm_start);
+		struct vma_node d;
+
+		if (node && node->start == vma->vm_start && node->end == vma->vm_end)
+			continue;
+		vma_describe(vma, &d);
+		vma_describe_name(s->w, vma, &d);
+		if (node && node->start < vma->vm_end)
+			change_node(s->w, BRKSCOPE_VMA_GROW, node, &d, s->cause);
+		else
+			change_add(s->w, &d, s->cause);
+	}
+}
+
+/**
+ * mirror_sync() - make the mirror equal to the VMAs; a record for each difference
+ * @w: whose mirror
+ * @mm: its address space, mmap_lock held for reading or writing by the caller
+ *	or by the one on whose behalf a hook runs
+ * @rename: also ask for the names of mapped files again
+ *
+ * Does not sleep. If another task is at it (both hold the lock for reading),
+ * that one is told to do it once more.
+ */
+void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename)
+{
+	struct sync s = { .w = w, .mm = mm, .rename = rename, .cause = vma_cause(mm) };
+	struct vma_mirror *m = &w->vmas;
+
+	set_bit(SYNC_AGAIN, &m->busy);
+	while (test_bit(SYNC_AGAIN, &m->busy) && !test_and_set_bit_lock(SYNC_BUSY, &m->busy)) {
+		clear_bit(SYNC_AGAIN, &m->busy);
+		s.exact = 0;
+		sync_removals(&s);
+		if (s.exact != mm->map_count || m->count != s.exact)
+			sync_additions(&s);
+		clear_bit_unlock(SYNC_BUSY, &m->busy);
+		smp_mb__after_atomic();	/* BUSY is clear before AGAIN is looked at */
+	}
+}
+
+/**
+ * mirror_forget() - the address space is gone, so is what the mirror knows of it
+ * @w: whose
+ *
+ * Context: the hook of exec; nobody compares, since nobody finds the watch by mm.
+ */
+void mirror_forget(struct watch *w)
+{
+	struct vma_node *node;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	while ((node = node_of(rb_first(&w->vmas.tree))))
+		node_free(&w->vmas, node);
+	touch_clear_all(&w->touch);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+/**
+ * mirror_stack_grown() - a fault is about a stack; the mirror follows if it grew
+ * @w: whose
+ * @vma: VM_GROWSDOWN; mmap_lock or the VMA's lock held for reading
+ */
+void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma)
+{
+	unsigned long irq;
+	struct vma_node *node, d;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	node = node_from(&w->vmas, vma->vm_start);
+	if (node && node->end == vma->vm_end && node->start > vma->vm_start) {
+		d = *node;
+		d.start = vma->vm_start;
+		change_record(w, BRKSCOPE_VMA_GROW, node, &d, -1);
+		node->start = d.start;
+	}
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+/**
+ * mirror_on_write_unlock() - somebody gives up a lock that he held for writing
+ * @regs: at the entry of up_write(sem) or downgrade_write(sem)
+ *
+ * Most of these locks are not mmap_locks; then the address compared is not that
+ * of any watched address space, and nothing is read through it.
+ *
+ * Return: was it a watched address space?
+ */
+bool mirror_on_write_unlock(struct pt_regs *regs)
+{
+	struct rw_semaphore *sem = (void *)regs_get_kernel_argument(regs, 0);
+	struct mm_struct *mm = container_of(sem, struct mm_struct, mmap_lock);
+	struct watch *w = watch_of_mm(mm);
+	unsigned long irq;
+
+	if (!w)
+		return false;
+	raw_spin_lock_irqsave(&w->lock, irq);
+	brk_look(w, mm);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+	mirror_sync(w, mm, false);
+	return true;
+}
