@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * config.c - what did the user choose by environment variables?
+ *
+ * BRKMALLOC_FIT=first|next|best|worst|segregated
+ * BRKMALLOC_MMAP_THRESHOLD=BYTES[K|M|G]
+ * BRKMALLOC_TRIM_THRESHOLD=BYTES[K|M|G]
+ *
+ * Read once, at the first call. A value that makes no sense is told and the
+ * default taken. A set-uid program ignores all of it.
+ */
+#define _GNU_SOURCE
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "config.h"
+#include "fit.h"
+#include "guard.h"
+
+struct config config = {
+	.mmap_threshold	= 128UL << 10,
+	.trim_threshold	= 256UL << 10,
+};
+
+static unsigned int unit_shift(char unit)
+{
+	switch (unit) {
+	case 'K':
+	case 'k':
+		return 10;
+	case 'M':
+	case 'm':
+		return 20;
+	case 'G':
+	case 'g':
+		return 30;
+	default:
+		return 0;
+	}
+}
+
+static bool parse_size(const char *text, size_t *size)
+{
+	const char *s = text;
+	unsigned int shift;
+	size_t n = 0;
+
+	for (; *s >= '0' && *s <= '9'; s++) {
+		if (__builtin_mul_overflow(n, 10UL, &n) ||
+		    __builtin_add_overflow(n, (size_t)(*s - '0'), &n))
+			return false;
+	}
+	if (s == text)
+		return false;
+	shift = unit_shift(*s);
+	if (shift)
+		s++;
+	if (*s || n > SIZE_MAX >> shift)
+		return false;
+	*size = n << shift;
+	return true;
+}
+
+/* An empty value is none, as with most variables. */
+static const char *from_environment(const char *name)
+{
+	const char *text = secure_getenv(name);
+
+	return text && *text ? text : NULL;
+}
+
+static void read_size(const char *name, size_t *size)
+{
+	const char *text = from_environment(name);
+
+	if (text && !parse_size(text, size))
+		guard_warn("%s=%s: not a size; give bytes, or a number with K, M or G; taking %zu",
+			   name, text, *size);
+}
+
+/**
+ * config_read() - read the environment
+ *
+ * Runs before main, possibly before anything else in the program; looks at the
+ * environment in place and allocates nothing.
+ */
+void config_read(void)
+{
+	const char *fit = from_environment("BRKMALLOC_FIT");
+
+	read_size("BRKMALLOC_MMAP_THRESHOLD", &config.mmap_threshold);
+	read_size("BRKMALLOC_TRIM_THRESHOLD", &config.trim_threshold);
+	if (fit && !fit_choose(fit))
+		guard_warn("BRKMALLOC_FIT=%s: no such policy; give first, next, best, worst or segregated; taking %s",
+			   fit, fit_name());
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * config.h - what did the user choose?
+ */
+#ifndef BRKMALLOC_CONFIG_H
+#define BRKMALLOC_CONFIG_H
+
+#include <stddef.h>
+
+/**
+ * struct config - the choices, fixed before the first block is given out
+ * @mmap_threshold: from how many bytes on a block gets its own mapping
+ * @trim_threshold: from how many free bytes at the top on the break is lowered
+ */
+struct config {
+	size_t	mmap_threshold;
+	size_t	trim_threshold;
+};
+
+extern struct config config;
+
+void config_read(void);
+
+#endif /* BRKMALLOC_CONFIG_H */

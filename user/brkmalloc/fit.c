@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fit.c - which free block serves a request?
+ *
+ * Free blocks hang in doubly linked lists whose links lie in the free memory
+ * itself. A block freed last stands first. The policies:
+ *
+ *   first	one list; the first block that is large enough
+ *   next	one list; the same, but the search goes on where the last ended
+ *   best	one list; the smallest block that is large enough
+ *   worst	one list; the largest block
+ *   segregated	a list for each class of sizes and a bitmap of the lists that
+ *		are not empty; a block of the next class that has one. Constant
+ *		time, and nearly as tight as best fit.
+ *
+ * The first four take time in proportion to the number of free blocks.
+ *
+ * Size classes of the segregated lists, in units of 16 bytes: one for each size
+ * below 32 units, then 16 to each doubling:
+ *
+ *   size in bytes   32  48  64 ... 496 | 512 544 ... 992 | 1024 1088 ... | ...
+ *   list             2   3   4 ...  31 |  32  33 ...  47 |   48   49 ... | ...
+ */
+#include <string.h>
+
+#include "fit.h"
+#include "guard.h"
+
+#define CLASS_UNIT_SHIFT	4
+#define CLASSES_EXACT		32UL	/* classes of one size each */
+#define CLASSES_EXACT_SHIFT	5
+#define CLASSES_PER_DOUBLING	16UL
+#define CLASSES_DOUBLING_SHIFT	4
+#define CLASSES			704UL	/* enough for BLOCK_MAX; a multiple of 64 */
+#define BITS			64UL
+
+/**
+ * struct fit_policy - one way to choose
+ * @name: as in BRKMALLOC_FIT
+ * @list_of: in which list a block of a size belongs
+ * @find: a free block of at least a size, or NULL
+ */
+struct fit_policy {
+	const char	*name;
+	size_t		(*list_of)(size_t size);
+	struct block	*(*find)(size_t size);
+};
+
+static struct block *lists[CLASSES];
+static unsigned long not_empty[CLASSES / BITS];	/* a bit for each list */
+static unsigned long not_zero;			/* a bit for each word of it */
+static struct block *rover;			/* where next fit goes on */
+
+static size_t only_list(size_t size)
+{
+	(void)size;
+	return 0;
+}
+
+static struct block *first_from(struct block *b, const struct block *end,
+				size_t size)
+{
+	while (b != end && block_size(b) < size)
+		b = b->next;
+	return b == end ? NULL : b;
+}
+
+static struct block *find_first(size_t size)
+{
+	return first_from(lists[0], NULL, size);
+}
+
+static struct block *find_next(size_t size)
+{
+	struct block *found = first_from(rover, NULL, size);
+
+	if (!found)
+		found = first_from(lists[0], rover, size);
+	if (found)
+		rover = found;		/* its removal moves it on */
+	return found;
+}
+
+static struct block *find_best(size_t size)
+{
+	struct block *best = NULL;
+	struct block *b;
+
+	for (b = lists[0]; b; b = b->next) {
+		if (block_size(b) == size)
+			return b;
+		if (block_size(b) > size &&
+		    (!best || block_size(b) < block_size(best)))
+			best = b;
+	}
+	return best;
+}
+
+static struct block *find_worst(size_t size)
+{
+	struct block *worst = NULL;
+	struct block *b;
+
+	for (b = lists[0]; b; b = b->next)
+		if (!worst || block_size(b) > block_size(worst))
+			worst = b;
+	return worst && block_size(worst) >= size ? worst : NULL;
+}
+
+static size_t class_of(size_t size)
+{
+	size_t units = size >> CLASS_UNIT_SHIFT;
+	unsigned int log2, part;
+
+	if (units < CLASSES_EXACT)
+		return units;
+	log2 = BITS - 1 - __builtin_clzl(units);
+	part = (units >> (log2 - CLASSES_DOUBLING_SHIFT)) % CLASSES_PER_DOUBLING;
+	return CLASSES_EXACT +
+	       (log2 - CLASSES_EXACT_SHIFT) * CLASSES_PER_DOUBLING + part;
+}
+
+static size_t lowest_bit(unsigned long word)
+{
+	return __builtin_ctzl(word);
+}
+
+/* The first list after @class that is not empty, or CLASSES. */
+static size_t class_after(size_t class)
+{
+	size_t next = class + 1;
+	size_t word = next / BITS;
+	unsigned long bits, words;
+
+	if (next >= CLASSES)
+		return CLASSES;
+	bits = not_empty[word] >> (next % BITS);
+	if (bits)
+		return next + lowest_bit(bits);
+	words = not_zero >> word >> 1;
+	if (!words)
+		return CLASSES;
+	word += 1 + lowest_bit(words);
+	return word * BITS + lowest_bit(not_empty[word]);
+}
+
+/*
+ * Any block of a higher class is large enough. Of our own class only the first
+ * is looked at: to search the list would not be constant time.
+ */
+static struct block *find_segregated(size_t size)
+{
+	size_t class = class_of(size);
+	struct block *b = lists[class];
+
+	if (b && block_size(b) >= size)
+		return b;
+	class = class_after(class);
+	return class < CLASSES ? lists[class] : NULL;
+}
+
+static const struct fit_policy policies[] = {
+	{ "segregated",	class_of,	find_segregated },
+	{ "first",	only_list,	find_first },
+	{ "next",	only_list,	find_next },
+	{ "best",	only_list,	find_best },
+	{ "worst",	only_list,	find_worst },
+	{ }
+};
+
+static const struct fit_policy *fit = &policies[0];
+
+/**
+ * fit_choose() - set the policy, before there is any free block
+ * @name: its name
+ *
+ * Return: whether there is such a policy; if not nothing is changed.
+ */
+bool fit_choose(const char *name)
+{
+	const struct fit_policy *policy = policies;
+
+	while (policy->name && strcmp(policy->name, name))
+		policy++;
+	if (policy->name)
+		fit = policy;
+	return policy->name;
+}
+
+/**
+ * fit_name() - the name of the policy
+ */
+const char *fit_name(void)
+{
+	return fit->name;
+}
+
+/**
+ * fit_insert() - put a free block into its list
+ * @b: free, its size set
+ */
+void fit_insert(struct block *b)
+{
+	size_t list = fit->list_of(block_size(b));
+
+	b->prev = NULL;
+	b->next = lists[list];
+	if (b->next)
+		b->next->prev = b;
+	lists[list] = b;
+	not_empty[list / BITS] |= 1UL << (list % BITS);
+	not_zero |= 1UL << (list / BITS);
+}
+
+/**
+ * fit_remove() - take a block out of its list
+ * @b: in a free list, its size as when it was inserted
+ */
+void fit_remove(struct block *b)
+{
+	size_t list = fit->list_of(block_size(b));
+
+	guard_links(b);
+	if (rover == b)
+		rover = b->next;
+	if (b->next)
+		b->next->prev = b->prev;
+	if (b->prev)
+		b->prev->next = b->next;
+	else
+		lists[list] = b->next;
+	if (lists[list])
+		return;
+	not_empty[list / BITS] &= ~(1UL << (list % BITS));
+	if (!not_empty[list / BITS])
+		not_zero &= ~(1UL << (list / BITS));
+}
+
+/**
+ * fit_find() - choose a free block
+ * @size: of the block wanted, meta block included
+ *
+ * Return: a block of at least that size, still in its list, or NULL.
+ */
+struct block *fit_find(size_t size)
+{
+	return fit->find(size);
+}
+
+/**
+ * fit_check() - verify lists and bitmap
+ * @blocks: how many free blocks there are in the heap
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *fit_check(size_t blocks)
+{
+	const struct block *b, *prev;
+	size_t list, count = 0;
+
+	for (list = 0; list < CLASSES; list++) {
+		if (!lists[list] != !(not_empty[list / BITS] >> list % BITS & 1))
+			return "the bitmap and a free list disagree";
+		if (!not_empty[list / BITS] != !(not_zero >> list / BITS & 1))
+			return "the bitmap and its summary disagree";
+		prev = NULL;
+		for (b = lists[list]; b; prev = b, b = b->next) {
+			if (++count > blocks)
+				return "a free list holds more than the free blocks of the heap";
+			if (b->prev != prev)
+				return "a free list is not linked both ways";
+			if (!block_seal_is_good(b) || block_is_used(b))
+				return "a free list holds a block that is not free";
+			if (fit->list_of(block_size(b)) != list)
+				return "a free block is in the list of another size";
+		}
+	}
+	return count == blocks ? NULL : "a free block is in no list";
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guard.c - is this pointer, this meta block, this link what it must be?
+ *
+ * Everything that the program can spoil is checked here, once, before anybody
+ * relies on it. What is wrong is told in one line that names the pointer, what
+ * was found and what was expected; then the program is stopped, for a heap that
+ * is known to be broken must not be used on. Nothing here allocates.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "heap.h"
+#include "lock.h"
+
+#define LINE_MAX_BYTES	400
+
+struct line {
+	char	text[LINE_MAX_BYTES];
+	size_t	length;
+};
+
+static void line_char(struct line *line, char c)
+{
+	if (line->length < sizeof(line->text) - 1)
+		line->text[line->length++] = c;
+}
+
+static void line_string(struct line *line, const char *s)
+{
+	while (*s)
+		line_char(line, *s++);
+}
+
+static void line_number(struct line *line, unsigned long n, unsigned int base)
+{
+	if (n >= base)
+		line_number(line, n / base, base);
+	line_char(line, "0123456789abcdef"[n % base]);
+}
+
+/* The few conversions that messages need: %s, %zu and %p. */
+static void line_format(struct line *line, const char *format, va_list args)
+{
+	for (; *format; format++) {
+		if (*format != '%') {
+			line_char(line, *format);
+		} else if (*++format == 's') {
+			line_string(line, va_arg(args, const char *));
+		} else if (*format == 'p') {
+			line_string(line, "0x");
+			line_number(line, va_arg(args, uintptr_t), 16);
+		} else {
+			line_number(line, va_arg(args, size_t), 10);
+			format++;
+		}
+	}
+}
+
+static void say(const char *format, va_list args)
+{
+	struct line line = { .length = 0 };
+	ssize_t written;
+
+	line_string(&line, "brkmalloc: ");
+	line_format(&line, format, args);
+	line.text[line.length++] = '\n';
+	written = write(STDERR_FILENO, line.text, line.length);
+	(void)written;		/* whom else could we tell? */
+}
+
+/**
+ * guard_warn() - write one line to standard error, without allocating
+ * @format: as printf, but only %s, %p and %zu
+ */
+void guard_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+/**
+ * guard_crit() - say what is wrong and stop the program
+ * @format: as guard_warn()
+ *
+ * With the lock held.
+ */
+void guard_crit(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	/* A handler of SIGABRT that calls malloc must not wait for us. */
+	lock_let_owner_pass();
+	abort();
+}
+
+/**
+ * guard_data() - the block of a pointer that the program handed in
+ * @caller: name of the function that was called
+ * @data: what the program says is a data block
+ *
+ * With the lock held: the meta block of a block in use changes, in the bit
+ * that tells of its neighbour, whenever that neighbour is freed or taken.
+ *
+ * Return: the block, which is in use. Does not return for anything else.
+ */
+struct block *guard_data(const char *caller, const void *data)
+{
+	struct block *b = block_of(data);
+
+	if ((uintptr_t)data % BLOCK_ALIGN)
+		guard_crit("%s(%p): misaligned pointer: no data block begins here, expected a multiple of %zu",
+			   caller, data, BLOCK_ALIGN);
+	if (!heap_may_read(b))
+		guard_crit("%s(%p): foreign pointer or double free: no memory is mapped here, expected a data block in use",
+			   caller, data);
+	if (!block_seal_is_good(b))
+		guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
+			   caller, data, (void *)b->meta);
+	if (!block_is_used(b))
+		guard_crit("%s(%p): double free: the meta block says free (%zu bytes), expected a block in use",
+			   caller, data, block_size(b));
+	if (block_is_fence(b))
+		guard_crit("%s(%p): foreign pointer: the end of a heap region, expected a data block",
+			   caller, data);
+	return b;
+}
+
+/**
+ * guard_after() - is the meta block behind a block untouched?
+ * @b: the block, in whose name a complaint is made
+ * @after: the block behind it
+ */
+void guard_after(const struct block *b, const struct block *after)
+{
+	if (!block_seal_is_good(after))
+		guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
+			   block_data(b), block_usable(b), (const void *)after,
+			   (void *)after->meta);
+}
+
+/**
+ * guard_before() - the free block in front of a block, by its footer
+ * @b: a block whose BLOCK_PREV_FREE is set
+ *
+ * Return: that block, after its footer and meta block were compared.
+ */
+struct block *guard_before(const struct block *b)
+{
+	size_t footer = *block_word_before(b);
+	struct block *before = block_at(b, -(ptrdiff_t)footer);
+
+	if (footer < BLOCK_MIN || footer % BLOCK_ALIGN || !heap_may_read(before) ||
+	    !block_seal_is_good(before) || block_is_used(before) ||
+	    block_size(before) != footer)
+		guard_crit("block %p: the free block in front of it was written to after free: found %zu as its footer, expected the size in its meta block",
+			   block_data(b), footer);
+	return before;
+}
+
+/**
+ * guard_links() - do the neighbours of a free block in its list agree?
+ * @b: a block in a free list
+ */
+void guard_links(const struct block *b)
+{
+	if (b->next && (!heap_may_read(b->next) || b->next->prev != b))
+		guard_crit("free block %p was written to after free: found %p as its next link, expected a free block that links back",
+			   block_data(b), (void *)b->next);
+	if (b->prev && (!heap_may_read(b->prev) || b->prev->next != b))
+		guard_crit("free block %p was written to after free: found %p as its previous link, expected a free block that links back",
+			   block_data(b), (void *)b->prev);
+}

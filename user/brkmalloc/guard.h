@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * guard.h - who is told of misuse, and how?
+ */
+#ifndef BRKMALLOC_GUARD_H
+#define BRKMALLOC_GUARD_H
+
+#include <stdnoreturn.h>
+
+#include "block.h"
+
+#define __printf(format, args) __attribute__(( \
+	__format__(printf, format, args)))
+
+__printf(1, 2) void guard_warn(const char *format, ...);
+__printf(1, 2) noreturn void guard_crit(const char *format, ...);
+struct block *guard_data(const char *caller, const void *data);
+void guard_after(const struct block *b, const struct block *after);
+struct block *guard_before(const struct block *b);
+void guard_links(const struct block *b);
+
+#endif /* BRKMALLOC_GUARD_H */
