@@ -41,12 +41,11 @@ MODULE_PARM_DESC(max_inflight, "page faults that may be under way in watched pro
  * @tracepoint: probe for a tracepoint
  * @mechanism: what it is attached by, or was last
  * @reason: why it is not, in words
+ * @addr: where the function's entry can be probed
  * @tp: the tracepoint
- * @ops: of ftrace
  * @kp: of a kprobe
  * @rp: of a return probe
  * @attached: now
- * @by_ftrace: attached by @ops (and perhaps @rp on our own function)
  */
 struct hook {
 	const char *serves;
@@ -60,12 +59,11 @@ struct hook {
 
 	const char *mechanism;
 	const char *reason;
+	unsigned long addr;
 	struct tracepoint *tp;
-	struct ftrace_ops ops;
 	struct kprobe kp;
 	struct kretprobe rp;
 	bool attached;
-	bool by_ftrace;
 };
 
 static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
@@ -93,6 +91,14 @@ static struct hook hooks[HOOKS] = {
 	[HOOK_EXIT] = { .serves = "exit", .symbol = "sched_process_exit",
 		.tracepoint = hook_task_exit },
 };
+
+/*
+ * One ftrace_ops for all functions: taking it away waits for every task to leave
+ * the trampoline (synchronize_rcu_tasks()), and that once is enough.
+ */
+static struct ftrace_ops hook_ops;
+static bool by_ftrace;	/* the mechanism chosen for the functions */
+static bool ftrace_on;	/* @hook_ops is registered */
 
 /* [HOOKS]: calls about a watched process */
 static u64 __percpu *hook_hits;
@@ -136,7 +142,7 @@ static int hook_return_begin(struct kretprobe_instance *ri, struct pt_regs *regs
 {
 	struct hook *hook = container_of(get_kretprobe(ri), struct hook, rp);
 
-	if (!hook->by_ftrace && !hook->wanted(regs))
+	if (!by_ftrace && !hook->wanted(regs))
 		return 1;
 	hook_hit(hook);
 	return hook->begin(ri->data, regs);
@@ -151,95 +157,72 @@ static int hook_return_finish(struct kretprobe_instance *ri, struct pt_regs *reg
 	return 0;
 }
 
-static void hook_ftrace_entry(unsigned long ip, unsigned long parent_ip,
-			      struct ftrace_ops *ops, struct ftrace_regs *fregs)
+static void hook_ftrace_return(struct hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-
-	if (regs)
-		hook_entry(container_of(ops, struct hook, ops), regs);
-}
-
-static void hook_ftrace_return(unsigned long ip, unsigned long parent_ip,
-			       struct ftrace_ops *ops, struct ftrace_regs *fregs)
-{
-	struct hook *hook = container_of(ops, struct hook, ops);
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-
 	preempt_disable_notrace();
-	if (regs && hook->wanted(regs))
+	if (hook->wanted(regs))
 		hook->rp.kp.pre_handler(&hook->rp.kp, regs);
 	preempt_enable_notrace();
 }
 
+/* The call that ftrace patches is at the entry, or behind an ENDBR or BTI there. */
+static bool hook_is_at(const struct hook *hook, unsigned long ip)
+{
+	return ip - hook->addr <= 2 * MCOUNT_INSN_SIZE;
+}
+
+static void hook_ftrace(unsigned long ip, unsigned long parent_ip,
+			struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+	struct hook *hook = hooks;
+
+	if (!regs)
+		return;
+	while (!hook_is_at(hook, ip))
+		if (++hook == hooks + HOOKS)
+			return;
+	if (hook->wanted)
+		hook_ftrace_return(hook, regs);
+	else
+		hook_entry(hook, regs);
+}
+
 /* ---- attaching ---- */
 
-static int hook_ftrace_attach(struct hook *hook)
+/* The kernel exports no look-up of symbols, but kprobes do one. */
+static int hook_resolve(struct hook *hook)
 {
+	struct kprobe kp = { .symbol_name = hook->symbol };
 	int err;
 
-	memset(&hook->ops, 0, sizeof(hook->ops));
-	hook->ops.func = hook->wanted ? hook_ftrace_return : hook_ftrace_entry;
-	hook->ops.flags = COMPAT_FTRACE_FLAGS;
-	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->symbol,
-				strlen(hook->symbol), 1);
-	if (!err)
-		err = register_ftrace_function(&hook->ops);
+	if (hook->addr || hook->tracepoint)
+		return 0;
+	err = register_kprobe(&kp);
+	hook->reason = err == -ENOENT ? "the kernel has no such symbol" :
+		       err ? "the kernel allows no probe there" : NULL;
 	if (err)
-		ftrace_free_filter(&hook->ops);
-	return err;
+		return err;
+	hook->addr = (unsigned long)kp.addr;
+	unregister_kprobe(&kp);
+	return 0;
 }
 
-static void hook_ftrace_detach(struct hook *hook)
-{
-	unregister_ftrace_function(&hook->ops);
-	ftrace_free_filter(&hook->ops);
-}
-
-static int hook_return_register(struct hook *hook, bool anchored)
+static int hook_return_register(struct hook *hook, unsigned long addr)
 {
 	memset(&hook->rp, 0, sizeof(hook->rp));
 	hook->rp.handler = hook_return_finish;
 	hook->rp.entry_handler = hook_return_begin;
 	hook->rp.data_size = hook->data_size();
 	hook->rp.maxactive = max_inflight;
-	if (anchored)
-		hook->rp.kp.addr = (kprobe_opcode_t *)hook_anchor;
-	else
-		hook->rp.kp.symbol_name = hook->symbol;
-	hook->by_ftrace = anchored;
+	hook->rp.kp.addr = (kprobe_opcode_t *)addr;
 	return register_kretprobe(&hook->rp);
 }
 
-static int hook_attach_return(struct hook *hook)
+static int hook_entry_register(struct hook *hook)
 {
-	int err = -EOPNOTSUPP;
-
-	if (COMPAT_FTRACE_REGS) {
-		err = hook_return_register(hook, true);
-		if (!err) {
-			hook->mechanism = "ftrace+return";
-			err = hook_ftrace_attach(hook);
-			if (!err)
-				return 0;
-			unregister_kretprobe(&hook->rp);
-		}
-	}
-	err = hook_return_register(hook, false);
-	hook->mechanism = "kretprobe";
-	return err;
-}
-
-static int hook_attach_entry(struct hook *hook)
-{
-	hook->by_ftrace = true;
-	hook->mechanism = "ftrace";
-	if (COMPAT_FTRACE_REGS && !hook_ftrace_attach(hook))
-		return 0;
-	hook->by_ftrace = false;
-	hook->mechanism = "kprobe";
 	memset(&hook->kp, 0, sizeof(hook->kp));
-	hook->kp.symbol_name = hook->symbol;
+	hook->kp.addr = (kprobe_opcode_t *)hook->addr;
 	hook->kp.pre_handler = hook_kprobe_entry;
 	return register_kprobe(&hook->kp);
 }
@@ -252,44 +235,66 @@ static void hook_match_tracepoint(struct tracepoint *tp, void *data)
 		hook->tp = tp;
 }
 
-static int hook_attach_tracepoint(struct hook *hook)
+static int hook_tracepoint_register(struct hook *hook)
 {
-	hook->mechanism = "tracepoint";
-	for_each_kernel_tracepoint(hook_match_tracepoint, hook);
+	if (!hook->tp)
+		for_each_kernel_tracepoint(hook_match_tracepoint, hook);
 	if (!hook->tp)
 		return -ENOENT;
 	return tracepoint_probe_register(hook->tp, hook->tracepoint, NULL);
 }
 
-static void hook_detach_one(struct hook *hook)
-{
-	if (hook->tracepoint) {
-		tracepoint_probe_unregister(hook->tp, hook->tracepoint, NULL);
-		tracepoint_synchronize_unregister();
-	} else {
-		if (hook->by_ftrace)
-			hook_ftrace_detach(hook);
-		if (hook->wanted)
-			unregister_kretprobe(&hook->rp);
-		else if (!hook->by_ftrace)
-			unregister_kprobe(&hook->kp);
-	}
-	hook->attached = false;
-}
-
+/* All but ftrace itself. */
 static int hook_attach_one(struct hook *hook)
 {
-	int err;
+	int err = 0;
 
-	if (hook->tracepoint)
-		err = hook_attach_tracepoint(hook);
-	else if (hook->wanted)
-		err = hook_attach_return(hook);
-	else
-		err = hook_attach_entry(hook);
+	if (hook->tracepoint) {
+		hook->mechanism = "tracepoint";
+		err = hook_tracepoint_register(hook);
+	} else if (hook->wanted) {
+		hook->mechanism = by_ftrace ? "ftrace+return" : "kretprobe";
+		err = hook_return_register(hook, by_ftrace ? (unsigned long)hook_anchor :
+							     hook->addr);
+	} else {
+		hook->mechanism = by_ftrace ? "ftrace" : "kprobe";
+		if (!by_ftrace)
+			err = hook_entry_register(hook);
+	}
 	hook->attached = !err;
-	hook->reason = err == -ENOENT ? "the kernel has no such symbol" :
-		       err ? "the kernel refused the probe" : NULL;
+	hook->reason = err ? "the kernel refused the probe" : NULL;
+	return err;
+}
+
+static int hook_ftrace_register(void)
+{
+	int i, err = 0;
+
+	memset(&hook_ops, 0, sizeof(hook_ops));
+	hook_ops.func = hook_ftrace;
+	hook_ops.flags = COMPAT_FTRACE_FLAGS;
+	for (i = 0; i < HOOKS && !err; i++)
+		if (!hooks[i].tracepoint)
+			err = ftrace_set_filter_ip(&hook_ops, hooks[i].addr, 0, i == 0);
+	if (!err)
+		err = register_ftrace_function(&hook_ops);
+	if (err)
+		ftrace_free_filter(&hook_ops);
+	ftrace_on = !err;
+	return err;
+}
+
+static int hook_attach_all(bool ftrace)
+{
+	int i, err = 0;
+
+	by_ftrace = ftrace;
+	for (i = 0; i < HOOKS && !err; i++)
+		err = hook_attach_one(&hooks[i]);
+	if (!err && ftrace)
+		err = hook_ftrace_register();
+	if (err)
+		hook_detach();
 	return err;
 }
 
@@ -309,14 +314,12 @@ int hook_attach(const char **why)
 			return -ENOMEM;
 	}
 	for (i = 0; i < HOOKS && !err; i++)
-		err = hook_attach_one(&hooks[i]);
+		err = hook_resolve(&hooks[i]);
+	if (!err && (!COMPAT_FTRACE_REGS || hook_attach_all(true)))
+		err = hook_attach_all(false);
 	if (!err)
 		return 0;
 	*why = "a hook could not be attached, see /proc/brkscope/hooks";
-	pr_warn("cannot attach to %s: error %d\n", hooks[i - 1].symbol, err);
-	while (i--)
-		if (hooks[i].attached)
-			hook_detach_one(&hooks[i]);
 	return -EOPNOTSUPP;
 }
 
@@ -327,11 +330,29 @@ int hook_attach(const char **why)
  */
 void hook_detach(void)
 {
-	int i;
+	struct kretprobe *returns[HOOKS];
+	int i, n = 0;
 
-	for (i = HOOKS - 1; i >= 0; i--)
-		if (hooks[i].attached)
-			hook_detach_one(&hooks[i]);
+	if (ftrace_on) {
+		unregister_ftrace_function(&hook_ops);
+		ftrace_free_filter(&hook_ops);
+		ftrace_on = false;
+	}
+	for (i = 0; i < HOOKS; i++) {
+		struct hook *hook = &hooks[i];
+
+		if (!hook->attached)
+			continue;
+		if (hook->tracepoint)
+			tracepoint_probe_unregister(hook->tp, hook->tracepoint, NULL);
+		else if (hook->wanted)
+			returns[n++] = &hook->rp;
+		else if (!by_ftrace)
+			unregister_kprobe(&hook->kp);
+		hook->attached = false;
+	}
+	unregister_kretprobes(returns, n);
+	tracepoint_synchronize_unregister();
 }
 
 /**

@@ -96,6 +96,7 @@ struct vma_node {
  * @count: nodes in @tree
  * @changes: VMA records made
  * @overflow: VMAs that found no node; the mirror lacks them until one is free
+ * @epoch: counts address spaces; a comparison begun in an earlier one is void
  * @busy: bit 0 is set while somebody compares the mirror with the VMAs,
  *	bit 1 when somebody else could not and wants it done again
  */
@@ -108,6 +109,7 @@ struct vma_mirror {
 	u32 count;
 	u64 changes;
 	u64 overflow;
+	u64 epoch;
 	unsigned long busy;
 };
 

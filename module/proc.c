@@ -466,7 +466,7 @@ int proc_add_watch(struct watch *w)
 	size_t i;
 
 	snprintf(name, sizeof(name), "%d", w->nr);
-	dir = proc_mkdir(name, root);
+	dir = proc_mkdir_mode(name, 0500, root);
 	if (!dir)
 		return -ENOMEM;
 	proc_set_user(dir, w->uid, w->gid);

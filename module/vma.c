@@ -341,41 +341,79 @@ static void change_record(struct watch *w, u8 op, const struct vma_node *old,
 	ring_put(w, &rec);
 }
 
-static void change_remove(struct watch *w, struct vma_node *node, s16 cause)
-{
-	unsigned long irq;
+/**
+ * struct sync - one comparison of mirror and VMAs
+ * @w: whose mirror
+ * @mm: whose VMAs; mmap_lock held
+ * @epoch: of the mirror; an exec in between ends the comparison
+ * @rename: look up the names of files anew, they may have been renamed
+ * @cause: for the records
+ * @exact: VMAs that the mirror already had as they are
+ */
+struct sync {
+	struct watch *w;
+	struct mm_struct *mm;
+	u64 epoch;
+	bool rename;
+	s16 cause;
+	u32 exact;
+};
 
-	raw_spin_lock_irqsave(&w->lock, irq);
-	change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, cause);
-	touch_clear(&w->touch, node->start, node->end);
-	node_free(&w->vmas, node);
-	raw_spin_unlock_irqrestore(&w->lock, irq);
+/* Take the lock, if the mirror is still about the address space we compare. */
+static bool sync_lock(struct sync *s, unsigned long *irq)
+{
+	raw_spin_lock_irqsave(&s->w->lock, *irq);
+	if (s->w->vmas.epoch == s->epoch)
+		return true;
+	raw_spin_unlock_irqrestore(&s->w->lock, *irq);
+	return false;
 }
 
-static void change_add(struct watch *w, const struct vma_node *new, s16 cause)
+static void sync_unlock(struct sync *s, unsigned long irq)
 {
+	raw_spin_unlock_irqrestore(&s->w->lock, irq);
+}
+
+static void change_remove(struct sync *s, struct vma_node *node)
+{
+	struct watch *w = s->w;
+	unsigned long irq;
+
+	if (!sync_lock(s, &irq))
+		return;
+	change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, s->cause);
+	touch_clear(&w->touch, node->start, node->end);
+	node_free(&w->vmas, node);
+	sync_unlock(s, irq);
+}
+
+static void change_add(struct sync *s, const struct vma_node *new)
+{
+	struct watch *w = s->w;
 	struct vma_node *node;
 	unsigned long irq;
 
-	raw_spin_lock_irqsave(&w->lock, irq);
+	if (!sync_lock(s, &irq))
+		return;
 	node = node_alloc(&w->vmas);
 	if (node) {
 		*node = *new;
 		memset(node->faults, 0, sizeof(node->faults));
 		node_insert(&w->vmas, node);
-		change_record(w, BRKSCOPE_VMA_ADD, NULL, new, cause);
+		change_record(w, BRKSCOPE_VMA_ADD, NULL, new, s->cause);
 	}
-	raw_spin_unlock_irqrestore(&w->lock, irq);
+	sync_unlock(s, irq);
 }
 
 /* Same VMA, other range or attributes; the order in the tree does not change. */
-static void change_node(struct watch *w, u8 op, struct vma_node *node,
-			const struct vma_node *new, s16 cause)
+static void change_node(struct sync *s, u8 op, struct vma_node *node, const struct vma_node *new)
 {
+	struct watch *w = s->w;
 	unsigned long irq;
 
-	raw_spin_lock_irqsave(&w->lock, irq);
-	change_record(w, op, node, new, cause);
+	if (!sync_lock(s, &irq))
+		return;
+	change_record(w, op, node, new, s->cause);
 	if (new->start > node->start)
 		touch_clear(&w->touch, node->start, new->start);
 	if (new->end < node->end)
@@ -386,35 +424,20 @@ static void change_node(struct watch *w, u8 op, struct vma_node *node,
 	node->prot = new->prot;
 	node->attr = new->attr;
 	node->name = new->name;
-	raw_spin_unlock_irqrestore(&w->lock, irq);
+	sync_unlock(s, irq);
 }
 
 /* ---- comparing ---- */
 
-/**
- * struct sync - one comparison of mirror and VMAs
- * @w: whose mirror
- * @mm: whose VMAs; mmap_lock held
- * @rename: look up the names of files anew, they may have been renamed
- * @cause: for the records
- * @exact: VMAs that the mirror already had as they are
- */
-struct sync {
-	struct watch *w;
-	struct mm_struct *mm;
-	bool rename;
-	s16 cause;
-	u32 exact;
-};
-
-static struct vma_node *node_next(struct watch *w, unsigned long addr)
+static struct vma_node *node_next(struct sync *s, unsigned long addr)
 {
 	struct vma_node *node;
 	unsigned long irq;
 
-	raw_spin_lock_irqsave(&w->lock, irq);
-	node = node_from(&w->vmas, addr);
-	raw_spin_unlock_irqrestore(&w->lock, irq);
+	if (!sync_lock(s, &irq))
+		return NULL;
+	node = node_from(&s->w->vmas, addr);
+	sync_unlock(s, irq);
 	return node;
 }
 
@@ -428,9 +451,9 @@ static bool sync_same_range(struct sync *s, struct vma_node *node,
 	if (!vma->vm_file || s->rename)
 		vma_describe_name(s->w, vma, d);
 	if (node->prot != d->prot)
-		change_node(s->w, BRKSCOPE_VMA_PROTECT, node, d, s->cause);
+		change_node(s, BRKSCOPE_VMA_PROTECT, node, d);
 	else if (node->attr != d->attr || node->name != d->name)
-		change_node(s->w, BRKSCOPE_VMA_CHANGE, node, d, s->cause);
+		change_node(s, BRKSCOPE_VMA_CHANGE, node, d);
 	s->exact++;
 	return true;
 }
@@ -442,7 +465,7 @@ static bool sync_shrink(struct sync *s, struct vma_node *node,
 	if (!same_kind(node, d) || d->start < node->start || d->end > node->end)
 		return false;
 	vma_describe_name(s->w, vma, d);
-	change_node(s->w, BRKSCOPE_VMA_SHRINK, node, d, s->cause);
+	change_node(s, BRKSCOPE_VMA_SHRINK, node, d);
 	return true;
 }
 
@@ -464,7 +487,7 @@ static void sync_node(struct sync *s, struct vma_node *node, unsigned long *clai
 				*claimed = d.end;
 				return;
 			}
-			change_remove(s->w, node, s->cause);
+			change_remove(s, node);
 			return;
 		}
 		if (same_kind(node, &d) && d.start <= node->start && d.end >= node->end) {
@@ -482,7 +505,7 @@ static void sync_node(struct sync *s, struct vma_node *node, unsigned long *clai
 		*claimed = d.end;
 		return;
 	}
-	change_remove(s->w, node, s->cause);
+	change_remove(s, node);
 }
 
 static void sync_removals(struct sync *s)
@@ -490,7 +513,7 @@ static void sync_removals(struct sync *s)
 	unsigned long claimed = 0, addr = 0;
 	struct vma_node *node;
 
-	while ((node = node_next(s->w, addr))) {
+	while ((node = node_next(s, addr))) {
 		addr = node->end;
 		sync_node(s, node, &claimed);
 	}
@@ -502,7 +525,7 @@ static void sync_additions(struct sync *s)
 	struct vm_area_struct *vma;
 
 	for_each_vma(vmi, vma) {
-		struct vma_node *node = node_next(s->w, vma->vm_start);
+		struct vma_node *node = node_next(s, vma->vm_start);
 		struct vma_node d;
 
 		if (node && node->start == vma->vm_start && node->end == vma->vm_end)
@@ -510,9 +533,9 @@ static void sync_additions(struct sync *s)
 		vma_describe(vma, &d);
 		vma_describe_name(s->w, vma, &d);
 		if (node && node->start < vma->vm_end)
-			change_node(s->w, BRKSCOPE_VMA_GROW, node, &d, s->cause);
+			change_node(s, BRKSCOPE_VMA_GROW, node, &d);
 		else
-			change_add(s->w, &d, s->cause);
+			change_add(s, &d);
 	}
 }
 
@@ -534,7 +557,12 @@ void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename)
 	set_bit(SYNC_AGAIN, &m->busy);
 	while (test_bit(SYNC_AGAIN, &m->busy) && !test_and_set_bit_lock(SYNC_BUSY, &m->busy)) {
 		clear_bit(SYNC_AGAIN, &m->busy);
+		s.epoch = READ_ONCE(m->epoch);
 		s.exact = 0;
+		if (READ_ONCE(w->mm) != mm) {
+			clear_bit_unlock(SYNC_BUSY, &m->busy);
+			return;
+		}
 		sync_removals(&s);
 		if (s.exact != mm->map_count || m->count != s.exact)
 			sync_additions(&s);
@@ -547,7 +575,8 @@ void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename)
  * mirror_forget() - the address space is gone, so is what the mirror knows of it
  * @w: whose
  *
- * Context: the hook of exec; nobody compares, since nobody finds the watch by mm.
+ * Context: the hook of exec. A reader may be comparing the old address space with
+ * the mirror; the new epoch ends that.
  */
 void mirror_forget(struct watch *w)
 {
@@ -555,6 +584,7 @@ void mirror_forget(struct watch *w)
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&w->lock, irq);
+	w->vmas.epoch++;
 	while ((node = node_of(rb_first(&w->vmas.tree))))
 		node_free(&w->vmas, node);
 	touch_clear_all(&w->touch);
