@@ -263,6 +263,19 @@ static void replay_remove(struct replay *replay, struct area *area)
 	memmove(area, area + 1, (list->count - index) * sizeof(*area));
 }
 
+/* Records carry a name as it is; maps writes a newline as \012. */
+static void escape_name(struct area *area, const char *text)
+{
+	size_t used = 0;
+
+	for (; *text && used < sizeof(area->name) - 4; text++) {
+		if (*text == '\n')
+			used += sprintf(area->name + used, "\\012");
+		else
+			area->name[used++] = *text;
+	}
+}
+
 static void replay_insert(struct replay *replay,
 			  const struct brkscope_record *record)
 {
@@ -288,7 +301,7 @@ static void replay_insert(struct replay *replay,
 	area->end = record->vma.end;
 	area->prot = record->vma.prot;
 	if (record->vma.name < 1024)
-		strcpy(area->name, replay->names[record->vma.name]);
+		escape_name(area, replay->names[record->vma.name]);
 }
 
 static void replay_vma(struct replay *replay,

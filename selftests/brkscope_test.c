@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -163,7 +164,8 @@ static ssize_t read_all(int fd, char *text, size_t size)
 			break;
 		used += got;
 	}
-	got = got < 0 ? -errno : (ssize_t)used;
+	/* An event stream has no end before the process has. */
+	got = got < 0 && errno != EAGAIN ? -errno : (ssize_t)used;
 	text[used] = '\0';
 	close(fd);
 	if (used == size - 1)
@@ -384,10 +386,62 @@ char scope_state(pid_t pid)
 	return at && at[1] ? at[2] : '?';
 }
 
-/** scope_faults_of() - minor + major faults as the kernel counts for @pid */
-int64_t scope_faults_of(pid_t pid)
+/* Minor + major faults as the kernel counts them. */
+static int64_t kernels_count(pid_t pid)
 {
-	return scope_stat(pid, 10) + scope_stat(pid, 12);
+	static struct rusage usage;
+
+	if (pid != getpid())
+		return scope_stat(pid, 10) + scope_stat(pid, 12);
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/**
+ * scope_settled() - a number of a summary that reading it does not change
+ * @pid: the watched process, which may be the caller
+ * @name: of the number
+ *
+ * The caller's first readings may fault in code and buffers of the reader.
+ *
+ * Return: the number, or -errno; -EAGAIN if it never stands still.
+ */
+int64_t scope_settled(pid_t pid, const char *name)
+{
+	int64_t last = -1, now = scope_number(pid, name);
+	int i;
+
+	for (i = 0; i < 100 && now != last && now >= 0; i++) {
+		last = now;
+		now = scope_number(pid, name);
+	}
+	return now == last || now < 0 ? now : -EAGAIN;
+}
+
+/**
+ * scope_miscounted() - how far is the module off the kernel's count of faults?
+ * @pid: the watched process, which may be the caller
+ *
+ * The kernel's count is read between two equal readings of the module's, so
+ * that both are of the same moment.
+ *
+ * Return: faults that the module tells beyond those of getrusage(2);
+ * INT64_MIN if the numbers never stand still or cannot be read.
+ */
+int64_t scope_miscounted(pid_t pid)
+{
+	int64_t before, kernels, after;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		before = scope_number(pid, "faults_rusage");
+		kernels = kernels_count(pid);
+		after = scope_number(pid, "faults_rusage");
+		if (before >= 0 && before == after)
+			return after + scope_number(pid, "rusage_before") -
+			       kernels;
+	}
+	return INT64_MIN;
 }
 
 /**

@@ -109,7 +109,8 @@ void replay_names(struct replay *replay,
 
 int64_t scope_stat(pid_t pid, int field);
 char scope_state(pid_t pid);
-int64_t scope_faults_of(pid_t pid);
+int64_t scope_settled(pid_t pid, const char *name);
+int64_t scope_miscounted(pid_t pid);
 bool scope_wait_state(pid_t pid, char state);
 int scope_pagemap(const void *address, uint64_t *entry);
 void *scope_area(size_t pages);

@@ -163,8 +163,9 @@ static void call_mremap(struct worker *worker)
 		got = mremap(where, bytes, to_bytes,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to);
 	} else if (below(worker, 2)) {
-		got = mremap(where, bytes, bytes,
-			     MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+		/* The C library leaves the last argument undefined here. */
+		got = (char *)syscall(SYS_mremap, where, bytes, bytes,
+				      MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0);
 		if (got != MAP_FAILED)
 			keep_loose(worker, got, bytes / page);
 	} else {
