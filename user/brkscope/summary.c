@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * summary.c - how much was asked for, obtained and touched, and is it all true?
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis.h"
+
+static void line(const char *what, u64 bytes, u64 of, const char *of_what)
+{
+	char human[UNIT_TEXT], exact[UNIT_TEXT], percent[UNIT_TEXT];
+
+	printf("  %-34s %10s %17s B", what, bytes_text(human, bytes), count_text(exact, bytes));
+	if (of_what)
+		printf(" %8s %s", percent_text(percent, bytes, of), of_what);
+	putchar('\n');
+}
+
+static void print_asked(const struct analysis *a)
+{
+	const struct asked *asked = &a->asked;
+	char blocks[2 * UNIT_TEXT];
+
+	if (!a->join.nr_starts) {
+		printf("  asked of malloc: not recorded\n");
+		return;
+	}
+	line("asked of malloc, live at the peak", asked->peak, 0, NULL);
+	line("  in all calls", asked->total, 0, NULL);
+	if (asked->live_blocks) {
+		snprintf(blocks, sizeof(blocks), "  never freed (%llu blocks)", asked->live_blocks);
+		line(blocks, asked->live, asked->total, "of all asked");
+	}
+}
+
+static void print_obtained(const struct analysis *a)
+{
+	const struct areas *m = &a->areas;
+	bool asked = a->join.nr_starts;
+
+	line("obtained for it, at the peak", m->heap.peak, a->asked.peak,
+	     asked ? "of what was asked, live" : NULL);
+	line("  by moving the break", m->obtained[ORIGIN_BREAK].peak, m->heap.peak,
+	     "of obtained");
+	line("  by anonymous maps", m->obtained[ORIGIN_MALLOC].peak, m->heap.peak, "of obtained");
+	if (m->heap.total != m->heap.peak)
+		line("  in all, given back between", m->heap.total, 0, NULL);
+	line("ever touched", m->heap_touched.total, m->heap.total, "of obtained in all");
+	line("never touched", m->heap.total - m->heap_touched.total, m->heap.total,
+	     "of obtained in all");
+	if (m->obtained[ORIGIN_OTHER].total) {
+		line("other anonymous maps, at the peak", m->obtained[ORIGIN_OTHER].peak, 0, NULL);
+		line("  touched", m->touched[ORIGIN_OTHER].total, m->obtained[ORIGIN_OTHER].total,
+		     "of these in all");
+	}
+}
+
+/**
+ * print_summary() - asked for, obtained, touched
+ * @a: the analysis
+ */
+void print_summary(const struct analysis *a)
+{
+	print_heading("SUMMARY", "");
+	print_asked(a);
+	if (a->capture.kernel_header)
+		print_obtained(a);
+}
+
+static void print_loss(const char *what, u64 count, const char *remedy)
+{
+	char text[UNIT_TEXT];
+
+	printf("  %s%s %s%s%s\n", style_on(count ? STYLE_BAD : STYLE_GOOD),
+	       count_text(text, count), what, count ? remedy : "", style_off());
+}
+
+static void print_checks(const char *text)
+{
+	enum style style;
+	int length;
+
+	for (; text && *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		style = !strncmp(text, "ok:", 3) ? STYLE_GOOD :
+			!strncmp(text, "DIFFERS:", 8) ? STYLE_BAD : STYLE_FAINT;
+		printf("  %s%.*s%s\n", style_on(style), length, text, style_off());
+	}
+}
+
+/**
+ * print_losses() - what is missing, and whether the kernel agrees
+ * @a: the analysis
+ */
+void print_losses(const struct analysis *a)
+{
+	const struct capture *c = &a->capture;
+	u64 dropped = 0, early = 0, missed = 0;
+
+	print_heading("ACCOUNT", "");
+	if (c->kernel_header) {
+		print_loss("kernel records lost before they were read", a->lost,
+			   ": --buffer SIZE makes room");
+		if (text_value(c->text[CHUNK_LOSS], "missed", &missed, 10))
+			print_loss("events missed by the module's hooks", missed, "");
+	}
+	if (text_value(c->text[CHUNK_RESULT], "calls_dropped", &dropped, 10))
+		print_loss("malloc calls not recorded", dropped, ": --log-size SIZE makes room");
+	if (text_value(c->text[CHUNK_RESULT], "calls_early", &early, 10) && early)
+		print_loss("malloc calls before the recorder could attach", early, "");
+	if (a->asked.unknown)
+		print_loss("calls with a block whose malloc is not recorded", a->asked.unknown, "");
+	print_checks(c->text[CHUNK_CHECKS]);
+}
