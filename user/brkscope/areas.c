@@ -12,7 +12,7 @@
 
 #include "areas.h"
 
-#define GROUP_NS	100000ULL	/* changes further apart are of two calls */
+#define GROUP_NS	1000000ULL	/* changes further apart are of two calls */
 
 #define PROT_ANY	(BRKSCOPE_PROT_READ | BRKSCOPE_PROT_WRITE | BRKSCOPE_PROT_EXEC)
 
@@ -58,7 +58,7 @@ static void count_obtained(struct areas *a, const struct piece *p, bool fresh)
 		return;
 	amount_add(&a->obtained[p->origin], bytes, fresh);
 	if (is_heap(p->origin))
-		amount_add(&a->heap, bytes, fresh);
+		amount_add(&a->heap.obtained, bytes, fresh);
 }
 
 static void count_removed(struct areas *a, const struct piece *p)
@@ -69,7 +69,7 @@ static void count_removed(struct areas *a, const struct piece *p)
 		return;
 	amount_take(&a->obtained[p->origin], bytes);
 	if (is_heap(p->origin))
-		amount_take(&a->heap, bytes);
+		amount_take(&a->heap.obtained, bytes);
 }
 
 static void count_touched(struct areas *a, unsigned int origin, u64 pages)
@@ -78,8 +78,8 @@ static void count_touched(struct areas *a, unsigned int origin, u64 pages)
 	amount_peak(&a->touched[origin]);
 	if (!is_heap(origin))
 		return;
-	amount_add(&a->heap_touched, pages * a->page_size, true);
-	amount_peak(&a->heap_touched);
+	amount_add(&a->heap.touched, pages * a->page_size, true);
+	amount_peak(&a->heap.touched);
 }
 
 /* Bytes that will not come back: their pages are no longer touched. */
@@ -93,7 +93,7 @@ static void forget_touched(struct areas *a, const struct piece *p)
 					      p->end / a->page_size);
 	amount_take(&a->touched[p->origin], bytes);
 	if (is_heap(p->origin))
-		amount_take(&a->heap_touched, bytes);
+		amount_take(&a->heap.touched, bytes);
 }
 
 /* Index of the first piece that ends after an address. */
@@ -185,17 +185,19 @@ static void add_new(struct areas *a, struct piece p)
 	}
 }
 
-/* Bytes that went in this same group: the same memory as before. */
-static void add_back(struct areas *a, struct piece *p, const struct piece *back)
+/* Bytes that went in this same group: the same memory as before, if it can be. */
+static void add_back(struct areas *a, struct piece *p, const struct piece *back, bool foreign)
 {
 	p->origin = back->origin;
-	count_obtained(a, p, !(back->prot & PROT_ANY));
-	if (!(p->prot & PROT_ANY))
+	if (foreign || !(p->prot & PROT_ANY))
 		forget_touched(a, p);
+	if (foreign)
+		p->origin = ORIGIN_NONE;
+	count_obtained(a, p, !(back->prot & PROT_ANY));
 	insert(&a->live, p);
 }
 
-static void add_range(struct areas *a, const struct piece *range)
+static void add_range(struct areas *a, const struct piece *range, bool foreign)
 {
 	struct piece p = *range, back;
 
@@ -211,7 +213,7 @@ static void add_range(struct areas *a, const struct piece *range)
 			add_new(a, p);
 		} else {
 			p.end = back.end;
-			add_back(a, &p, &back);
+			add_back(a, &p, &back, foreign);
 		}
 		p.start = p.end;
 	}
@@ -229,17 +231,24 @@ void areas_close_group(struct areas *a)
 		forget_touched(a, &a->gone.list[i]);
 	a->gone.nr = 0;
 	a->group_tid = 0;
-	for (i = 0; i < ORIGINS; i++)
+	for (i = 0; i < ORIGINS; i++) {
 		amount_peak(&a->obtained[i]);
-	amount_peak(&a->heap);
+		if (a->heap.obtained.now > a->heap.obtained.peak)
+			a->heap.at_peak[i] = a->obtained[i].now;
+	}
+	amount_peak(&a->heap.obtained);
 }
 
+/* In the records of one call all that takes away comes before all that adds. */
 static void join_group(struct areas *a, const struct brkscope_record *r)
 {
+	bool adds = r->code == BRKSCOPE_VMA_ADD || r->code == BRKSCOPE_VMA_GROW;
+
 	if (a->group_tid != r->tid || a->group_cause != r->vma.cause ||
-	    r->time - a->group_time > GROUP_NS)
+	    (a->group_adds && !adds) || r->time - a->group_time > GROUP_NS)
 		areas_close_group(a);
 	a->group_tid = r->tid;
+	a->group_adds = adds;
 	a->group_cause = r->vma.cause;
 	a->group_time = r->time;
 }
@@ -256,6 +265,8 @@ void areas_change(struct areas *a, const struct brkscope_record *r, const char *
 {
 	struct piece p = { .start = r->vma.start, .end = r->vma.end, .prot = r->vma.prot,
 			   .origin = origin, .name = name };
+	bool foreign = r->vma.prot & BRKSCOPE_PROT_SHARED ||
+		       r->vma.attr & (BRKSCOPE_ATTR_FILE | BRKSCOPE_ATTR_SPECIAL);
 
 	join_group(a, r);
 	switch (r->code) {
@@ -268,13 +279,13 @@ void areas_change(struct areas *a, const struct brkscope_record *r, const char *
 		break;
 	case BRKSCOPE_VMA_GROW:
 		p.end = r->vma.old_start;
-		add_range(a, &p);
+		add_range(a, &p, foreign);
 		p.start = r->vma.old_end;
 		p.end = r->vma.end;
-		add_range(a, &p);
+		add_range(a, &p, foreign);
 		break;
 	default:
-		add_range(a, &p);
+		add_range(a, &p, foreign);
 	}
 }
 
@@ -322,8 +333,8 @@ void areas_exec(struct areas *a)
 		a->obtained[i].now = 0;
 		a->touched[i].now = 0;
 	}
-	a->heap.now = 0;
-	a->heap_touched.now = 0;
+	a->heap.obtained.now = 0;
+	a->heap.touched.now = 0;
 }
 
 /**

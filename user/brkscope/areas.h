@@ -38,6 +38,18 @@ struct amount {
 };
 
 /**
+ * struct heap - break and malloc together
+ * @obtained: accessible memory
+ * @touched: the part of it that was touched
+ * @at_peak: what @obtained was made of at its peak, by origin
+ */
+struct heap {
+	struct amount	obtained;
+	struct amount	touched;
+	u64		at_peak[ORIGINS];
+};
+
+/**
  * struct piece - a range of the address space of one kind
  * @start: first address
  * @end: address after the last
@@ -72,12 +84,12 @@ struct pieces {
  * @gone: what the present group of changes took away; it may come back in it
  * @group_tid: thread of the present group, 0 if there is none
  * @group_cause: its system call
+ * @group_adds: whether its latest change added something
  * @group_time: of its latest change, ns
  * @touched_pages: pages of @live that were touched and have an origin
  * @obtained: accessible memory by origin
  * @touched: the part of it that was touched
- * @heap: break and malloc together, obtained
- * @heap_touched: the part of that that was touched
+ * @heap: break and malloc together
  *
  * One system call makes one group of changes: what a group removes and adds
  * again is the same memory (a split, a merge), and what mremap(2) removes and
@@ -89,12 +101,12 @@ struct areas {
 	struct pieces	gone;
 	__u32		group_tid;
 	int		group_cause;
+	bool		group_adds;
 	u64		group_time;
 	struct pageset	touched_pages;
 	struct amount	obtained[ORIGINS];
 	struct amount	touched[ORIGINS];
-	struct amount	heap;
-	struct amount	heap_touched;
+	struct heap	heap;
 };
 
 void areas_init(struct areas *a, u64 page_size);

@@ -10,7 +10,8 @@
 
 #include "analysis.h"
 
-#define ROWS	60
+#define ROWS		60
+#define COMMAND_WIDTH	90
 
 static const char usage[] =
 "usage: brkscope report [OPTION]... FILE\n"
@@ -84,11 +85,24 @@ static void print_end(const char *result)
 		printf(", exit status %d", WEXITSTATUS(status));
 }
 
+/* One line, whatever newlines and lengths the arguments have. */
+static void print_command(const char *command)
+{
+	char *text = xstrdup(command ? command : "(unknown program)");
+	size_t i, length = strlen(text);
+
+	for (i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ')
+			text[i] = ' ';
+	printf("%s%.*s%s%s\n", style_on(STYLE_HEAD), COMMAND_WIDTH, text,
+	       length > COMMAND_WIDTH ? "..." : "", style_off());
+	free(text);
+}
+
 static void print_top(const struct analysis *a)
 {
 	const struct capture *c = &a->capture;
 	char *kernel = text_string(c->text[CHUNK_SETUP], "kernel");
-	char *machine = text_string(c->text[CHUNK_SETUP], "machine");
 	char *which = text_string(c->text[CHUNK_SETUP], "malloc");
 	time_t created = c->header.created;
 	struct tm tm;
@@ -96,15 +110,13 @@ static void print_top(const struct analysis *a)
 
 	if (!localtime_r(&created, &tm) || !strftime(when, sizeof(when), "%F %T", &tm))
 		strcpy(when, "?");
-	printf("%s%s%s\n", style_on(STYLE_HEAD), c->command ? c->command : "(unknown program)",
-	       style_off());
+	print_command(c->command);
 	printf("process %u", c->header.pid);
 	print_end(c->text[CHUNK_RESULT]);
-	printf("; malloc of %s; Linux %s %s; %s\n",
+	printf("; malloc of %s; Linux %s; %s\n",
 	       which && !strcmp(which, "ours") ? "libbrkmalloc" : "the C library",
-	       kernel ? kernel : "?", machine ? machine : "", when);
+	       kernel ? kernel : "?", when);
 	free(kernel);
-	free(machine);
 	free(which);
 }
 

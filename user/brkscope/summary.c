@@ -37,22 +37,20 @@ static void print_asked(const struct analysis *a)
 static void print_obtained(const struct analysis *a)
 {
 	const struct areas *m = &a->areas;
-	bool asked = a->join.nr_starts;
+	u64 peak = m->heap.obtained.peak, total = m->heap.obtained.total;
+	u64 touched = m->heap.touched.total;
 
-	line("obtained for it, at the peak", m->heap.peak, a->asked.peak,
-	     asked ? "of what was asked, live" : NULL);
-	line("  by moving the break", m->obtained[ORIGIN_BREAK].peak, m->heap.peak,
-	     "of obtained");
-	line("  by anonymous maps", m->obtained[ORIGIN_MALLOC].peak, m->heap.peak, "of obtained");
-	if (m->heap.total != m->heap.peak)
-		line("  in all, given back between", m->heap.total, 0, NULL);
-	line("ever touched", m->heap_touched.total, m->heap.total, "of obtained in all");
-	line("never touched", m->heap.total - m->heap_touched.total, m->heap.total,
-	     "of obtained in all");
+	line("obtained for it, at the peak", peak, a->asked.peak,
+	     a->join.nr_starts ? "of what was asked, live" : NULL);
+	line("  by moving the break", m->heap.at_peak[ORIGIN_BREAK], peak, "of obtained");
+	line("  by anonymous maps", m->heap.at_peak[ORIGIN_MALLOC], peak, "of obtained");
+	line("  all ever, some given back", total, 0, NULL);
+	line("ever touched", touched, total, "of all ever obtained");
+	line("never touched", total - touched, total, "of all ever obtained");
 	if (m->obtained[ORIGIN_OTHER].total) {
 		line("other anonymous maps, at the peak", m->obtained[ORIGIN_OTHER].peak, 0, NULL);
-		line("  touched", m->touched[ORIGIN_OTHER].total, m->obtained[ORIGIN_OTHER].total,
-		     "of these in all");
+		line("  ever touched", m->touched[ORIGIN_OTHER].total,
+		     m->obtained[ORIGIN_OTHER].total, "of all of them");
 	}
 }
 

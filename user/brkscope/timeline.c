@@ -2,8 +2,8 @@
 /*
  * timeline.c - what happened, in order?
  *
- * One row for each break move, change of an area and fault; neighbours that
- * say the same are folded into one. The area change that a break move makes is
+ * One row for each break move and change of an area; the faults between them
+ * are gathered, one row for those of one kind in one area. The area change that a break move makes is
  * part of its row. What the dynamic linker does before the program's libraries
  * are there is one row, unless all is wanted.
  */
@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 
 #include "timeline.h"
+
+#define GATHER_ROWS	8	/* how far back a fault looks for its like */
 
 static struct row *new_row(struct timeline *t, const struct brkscope_record *r)
 {
@@ -67,15 +69,31 @@ static void perms_text(char *text, unsigned int prot)
 	text[4] = 0;
 }
 
+/*
+ * Taking away and then adding in the same system call is a split or a merge, a
+ * replacement or a move.
+ */
+static bool same_call(const struct row *row, const struct brkscope_record *r)
+{
+	bool adds = r->code == BRKSCOPE_VMA_ADD || r->code == BRKSCOPE_VMA_GROW;
+	bool took = row->last_op == BRKSCOPE_VMA_REMOVE || row->last_op == BRKSCOPE_VMA_SHRINK;
+
+	return row->cause == r->vma.cause && adds &&
+	       (took || (row->count > 1 && row->cause != SYS_mmap));
+}
+
 /* A file's areas come and go together when it is loaded: one row for them all. */
 static bool fold_change(struct timeline *t, const struct brkscope_record *r, const char *name)
 {
 	struct row *row = last_row(t);
+	bool file = r->vma.attr & BRKSCOPE_ATTR_FILE;
 
-	if (!row || row->kind != BRKSCOPE_VMA || row->tid != r->tid ||
-	    !(r->vma.attr & BRKSCOPE_ATTR_FILE) || strcmp(row->area, name))
+	if (!row || row->kind != BRKSCOPE_VMA || row->tid != r->tid)
 		return false;
-	strcpy(row->event, "area changes");
+	if (!(file && !strcmp(row->area, name)) && !same_call(row, r))
+		return false;
+	strcpy(row->event, row->cause == SYS_mremap ? "area moved" : file ? "area changes" :
+	       row->cause == SYS_mmap ? "area replaced" : "area split");
 	row->count++;
 	row->signed_change = true;
 	return true;
@@ -89,11 +107,54 @@ static void widen(struct row *row, u64 start, u64 end)
 		row->end = end;
 }
 
+/* The bytes that a change is about: of a grown or shrunk area those at its edge. */
+static void widen_change(struct row *row, const struct brkscope_record *r)
+{
+	u64 start = r->vma.start, end = r->vma.end;
+	u64 old_start = r->vma.old_start, old_end = r->vma.old_end;
+
+	switch (r->code) {
+	case BRKSCOPE_VMA_REMOVE:
+		widen(row, old_start, old_end);
+		return;
+	case BRKSCOPE_VMA_GROW:
+		if (start == old_start)
+			start = old_end;
+		else if (end == old_end)
+			end = old_start;
+		break;
+	case BRKSCOPE_VMA_SHRINK:
+		if (start == old_start) {
+			start = end;
+			end = old_end;
+		} else if (end == old_end) {
+			end = start;
+			start = old_start;
+		}
+		break;
+	}
+	widen(row, start, end);
+}
+
+static long long change_bytes(const struct brkscope_record *r)
+{
+	long long now = r->vma.end - r->vma.start;
+	long long old = r->vma.old_end - r->vma.old_start;
+
+	switch (r->code) {
+	case BRKSCOPE_VMA_ADD:
+		return now;
+	case BRKSCOPE_VMA_REMOVE:
+		return -old;
+	default:
+		return now - old;
+	}
+}
+
 static void add_change(struct timeline *t, const struct brkscope_record *r,
 		       const struct brkrecord_call *call)
 {
 	const char *name = names_text(t->names, r->vma.name);
-	bool gone = r->code == BRKSCOPE_VMA_REMOVE;
 	struct row *row;
 	char perms[5];
 
@@ -105,26 +166,82 @@ static void add_change(struct timeline *t, const struct brkscope_record *r,
 		snprintf(row->event, ROW_EVENT, "area %s %s", vma_op_name(r->code), perms);
 		row->style = STYLE_AREA;
 		row->area = name;
+		row->cause = r->vma.cause;
 		row->by = syscall_name(r->vma.cause);
 		set_call(row, call);
-	}
-	row = last_row(t);
-	widen(row, gone ? r->vma.old_start : r->vma.start, gone ? r->vma.old_end : r->vma.end);
-	if (r->code == BRKSCOPE_VMA_PROTECT || r->code == BRKSCOPE_VMA_CHANGE) {
-		row->change += row->count == 1 ? row->end - row->start : 0;
 	} else {
-		row->change += (long long)(gone ? 0 : r->vma.end - r->vma.start) -
-			       (long long)(r->code == BRKSCOPE_VMA_ADD ? 0 :
-					   r->vma.old_end - r->vma.old_start);
-		row->signed_change = true;
+		row = last_row(t);
+		row->in_calls += !!call;
+	}
+	row->last_op = r->code;
+	widen_change(row, r);
+	row->change += change_bytes(r);
+	row->signed_change = true;
+	if (row->count == 1 && !row->change) {
+		row->change = r->vma.end - r->vma.start;
+		row->signed_change = false;
 	}
 }
 
-static bool fold_fault(const struct row *row, const struct brkscope_record *r, const char *name)
+static bool is_file(const char *name)
 {
-	return row && row->kind == BRKSCOPE_FAULT && row->code == r->code &&
-	       row->tid == r->tid && row->vma_start == r->fault.vma_start &&
+	return *name == '/';
+}
+
+/*
+ * A run of faults of one kind in one area is one row. The pages of files are
+ * no heap's: unless all is wanted, all classes and files go together.
+ */
+static bool fold_fault(const struct timeline *t, const struct row *row,
+		       const struct brkscope_record *r, const char *name)
+{
+	if (row->tid != r->tid)
+		return false;
+	if (!t->full && is_file(row->area) && is_file(name) &&
+	    row->code != BRKSCOPE_FAILED && r->code != BRKSCOPE_FAILED)
+		return true;
+	return row->code == r->code && row->vma_start == r->fault.vma_start &&
 	       !strcmp(row->area, name);
+}
+
+/*
+ * The row that a fault belongs to. Between two moves of the break or changes of
+ * areas faults are gathered by what they are; if all is wanted, only those that
+ * follow each other.
+ */
+static struct row *find_run(struct timeline *t, const struct brkscope_record *r,
+			    const char *name)
+{
+	size_t back, most = t->full ? 1 : GATHER_ROWS;
+	struct row *row;
+
+	for (back = 1; back <= most && back <= t->nr; back++) {
+		row = &t->rows[t->nr - back];
+		if (row->kind != BRKSCOPE_FAULT)
+			return NULL;
+		if (fold_fault(t, row, r, name))
+			return row;
+	}
+	return NULL;
+}
+
+/* Another fault of a run. */
+static void add_to_run(struct row *row, const struct brkscope_record *r, const char *name,
+		       const char *by, const struct brkrecord_call *call)
+{
+	if (row->code != r->code)
+		strcpy(row->event, "file pages");
+	if (row->vma_start != r->fault.vma_start || strcmp(row->area, name))
+		row->areas = row->areas ? row->areas + 1 : 2;
+	row->code = r->code;
+	row->area = name;
+	row->vma_start = r->fault.vma_start;
+	row->count++;
+	row->in_calls += !!call;
+	row->calls += call && call != row->call;
+	row->call = call ? call : row->call;
+	if (!by || !row->by || strcmp(by, row->by))
+		row->by = NULL;
 }
 
 /* Who made an access that no malloc call made? */
@@ -146,15 +263,10 @@ static void add_fault(struct timeline *t, const struct brkscope_record *r,
 	const char *name = names_text(t->names, r->fault.name);
 	u64 page = r->fault.addr & -t->page_size;
 	const char *by = accessor(t, r);
-	struct row *row = last_row(t);
+	struct row *row = find_run(t, r, name);
 
-	if (fold_fault(row, r, name)) {
-		row->count++;
-		row->in_calls += !!call;
-		row->calls += call && call != row->call;
-		row->call = call ? call : row->call;
-		if (by && row->by && strcmp(by, row->by))
-			row->by = "several";
+	if (row) {
+		add_to_run(row, r, name, by, call);
 	} else {
 		row = new_row(t, r);
 		snprintf(row->event, ROW_EVENT, "%s", class_name(r->code));

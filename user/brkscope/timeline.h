@@ -18,6 +18,8 @@
  * @tid: thread
  * @kind: enum brkscope_kind; 0 for a line of plain text
  * @code: as in the record
+ * @last_op: enum brkscope_vma_op of the last event
+ * @cause: system call, for changes of areas
  * @style: how it looks
  * @event: what happened, in words, without the count
  * @count: how many events are in it
@@ -26,6 +28,7 @@
  * @change: bytes by which the memory grew (negative: shrank), or were touched
  * @signed_change: show @change with its sign
  * @area: name of the area
+ * @areas: 0, or in how many areas the faults were if they are of files
  * @vma_start: start of the area, for faults
  * @call: the malloc call in which the first event was
  * @in_calls: how many of the events were in any malloc call
@@ -37,6 +40,8 @@ struct row {
 	__u32				tid;
 	__u8				kind;
 	__u8				code;
+	__u8				last_op;
+	int				cause;
 	enum style			style;
 	char				event[ROW_EVENT];
 	u64				count;
@@ -45,6 +50,7 @@ struct row {
 	long long			change;
 	bool				signed_change;
 	const char			*area;
+	u64				areas;
 	u64				vma_start;
 	const struct brkrecord_call	*call;
 	u64				in_calls;

@@ -28,25 +28,44 @@ static void call_text(char *text, size_t room, const struct brkrecord_call *c)
 	char bytes[UNIT_TEXT];
 
 	if (c->op == BRKRECORD_FREE)
-		snprintf(text, room, "%s(%llx)", name, (u64)c->old);
+		snprintf(text, room, "in %s(%llx)", name, (u64)c->old);
 	else
-		snprintf(text, room, "%s(%s)", name,
+		snprintf(text, room, "in %s(%s)", name,
 			 c->size < 10000 ? count_text(bytes, c->size) :
 					   bytes_text(bytes, c->size));
 }
 
 static void cause_text(char *text, const struct row *row)
 {
-	char count[UNIT_TEXT];
+	char some[UNIT_TEXT], all[UNIT_TEXT];
 
 	if (row->in_calls == row->count && row->calls == 1)
 		call_text(text, CAUSE_ROOM, row->call);
 	else if (row->in_calls == row->count)
-		snprintf(text, CAUSE_ROOM, "%s calls of malloc", count_text(count, row->calls));
+		snprintf(text, CAUSE_ROOM, "in %s malloc calls", count_text(some, row->calls));
 	else if (row->in_calls)
-		snprintf(text, CAUSE_ROOM, "%s in malloc", count_text(count, row->in_calls));
+		snprintf(text, CAUSE_ROOM, "%s of %s in malloc", count_text(some, row->in_calls),
+			 count_text(all, row->count));
+	else if (row->by)
+		snprintf(text, CAUSE_ROOM, "by %s", row->by);
 	else
-		snprintf(text, CAUSE_ROOM, "%s", row->by ? row->by : "");
+		*text = 0;
+}
+
+static void area_text(char *text, const struct row *row)
+{
+	if (row->areas)
+		snprintf(text, CAUSE_ROOM, "of files");
+	else
+		snprintf(text, CAUSE_ROOM, "%s", base_name(row->area));
+}
+
+static void range_text(char *text, const struct row *row)
+{
+	if (row->areas)
+		*text = 0;
+	else
+		snprintf(text, 2 * UNIT_TEXT, "%llx-%llx", row->start, row->end);
 }
 
 static void size_text(char *text, const struct row *row)
@@ -60,8 +79,7 @@ static void size_text(char *text, const struct row *row)
 static void print_row(const struct timeline *t, const struct row *row)
 {
 	char time[UNIT_TEXT], range[2 * UNIT_TEXT], size[UNIT_TEXT], event[2 * UNIT_TEXT];
-	char cause[CAUSE_ROOM], count[UNIT_TEXT];
-	const char *area = base_name(row->area);
+	char cause[CAUSE_ROOM], area[CAUSE_ROOM], count[UNIT_TEXT];
 
 	relative_time(time, t, row->time);
 	if (!row->kind) {
@@ -73,7 +91,8 @@ static void print_row(const struct timeline *t, const struct row *row)
 			 count_text(count, row->count));
 	else
 		snprintf(event, sizeof(event), "%s", row->event);
-	snprintf(range, sizeof(range), "%llx-%llx", row->start, row->end);
+	range_text(range, row);
+	area_text(area, row);
 	size_text(size, row);
 	cause_text(cause, row);
 	printf("%12s  %s%-18s%s %-25s %10s  %s%s%s", time, style_on(row->style), event,
