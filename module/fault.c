@@ -228,7 +228,7 @@ int fault_enter(void *data, struct pt_regs *regs)
 	e->prot = vma_prot(vma);
 	e->ip = current->mm == vma->vm_mm ? instruction_pointer(task_pt_regs(current)) : 0;
 	if (vma->vm_flags & VM_GROWSDOWN)
-		mirror_stack_grown(w, vma);
+		vma_stack_grown(w, vma);
 	e->before = page_state_read(vma->vm_mm, e->addr);
 	e->start = ktime_get_mono_fast_ns();
 	return 0;

@@ -78,9 +78,9 @@ static struct hook hooks[HOOKS] = {
 		.wanted = fault_wanted, .data_size = fault_data_size,
 		.begin = fault_enter, .finish = fault_return },
 	[HOOK_UNLOCK] = { .serves = "vmas", .symbol = "up_write",
-		.enter = mirror_on_write_unlock },
+		.enter = vma_on_write_unlock },
 	[HOOK_DOWNGRADE] = { .serves = "vmas", .symbol = "downgrade_write",
-		.enter = mirror_on_write_unlock },
+		.enter = vma_on_write_unlock },
 	[HOOK_BRK] = { .serves = "brk", .symbol = COMPAT_SYS_BRK,
 		.wanted = brk_wanted, .data_size = brk_data_size,
 		.begin = brk_enter, .finish = brk_return },
@@ -190,10 +190,10 @@ static void hook_ftrace(unsigned long ip, unsigned long parent_ip,
 
 /* ---- attaching ---- */
 
-/* The kernel exports no look-up of symbols, but kprobes do one. */
+/* The kernel exports no look-up of symbols, but kprobes do one; this one is never armed. */
 static int hook_resolve(struct hook *hook)
 {
-	struct kprobe kp = { .symbol_name = hook->symbol };
+	struct kprobe kp = { .symbol_name = hook->symbol, .flags = KPROBE_FLAG_DISABLED };
 	int err;
 
 	if (hook->addr || hook->tracepoint)

@@ -56,7 +56,7 @@ void ring_clear(struct watch *w);
 u64 ring_oldest(const struct ring *ring);
 bool ring_get(const struct ring *ring, u64 seq, struct brkscope_record *rec);
 
-/* ---- vma.c: the mirror of the VMAs ---- */
+/* ---- mirror.c: what the mirror of the VMAs holds ---- */
 
 #define FAULT_HIST_BUCKETS	32	/* bucket i: 2^i <= ns < 2^(i+1) */
 
@@ -135,14 +135,22 @@ struct name_table {
 
 int mirror_init(struct watch *w, u32 nodes);
 void mirror_destroy(struct watch *w);
-void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename);
 void mirror_forget(struct watch *w);
+struct vma_node *mirror_from(const struct vma_mirror *m, unsigned long addr);
 struct vma_node *mirror_find(struct watch *w, unsigned long addr);
 bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy);
+struct vma_node *mirror_alloc(struct vma_mirror *m);
+void mirror_insert(struct vma_mirror *m, struct vma_node *new);
+void mirror_free(struct vma_mirror *m, struct vma_node *node);
+u16 mirror_intern(struct watch *w, const char *text);
 const char *mirror_name(const struct watch *w, u16 id);
+
+/* ---- vma.c: what changes ---- */
+
 u8 vma_prot(const struct vm_area_struct *vma);
-bool mirror_on_write_unlock(struct pt_regs *regs);
-void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma);
+void vma_sync(struct watch *w, struct mm_struct *mm, bool rename);
+bool vma_on_write_unlock(struct pt_regs *regs);
+void vma_stack_grown(struct watch *w, struct vm_area_struct *vma);
 
 /* ---- touch.c: which pages were ever touched ---- */
 
@@ -307,18 +315,25 @@ struct watch {
 struct watch *watch_of_mm(const struct mm_struct *mm);
 struct watch *watch_get(struct watch *w);
 void watch_put(struct watch *w);
-int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **why);
-int watch_remove(pid_t nr, const struct cred *cred, const char **why);
-int watch_clear(pid_t nr, const struct cred *cred, const char **why);
+struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *cred, u32 vmas);
+void watch_table_add_mm(struct watch *w, struct mm_struct *mm);
+void watch_table_add_pid(struct watch *w);
+void watch_end(struct watch *w, bool record);
 struct mm_struct *watch_get_mm(struct watch *w);
-void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
-bool watch_may_see(const struct watch *w, const struct cred *cred);
 void watch_init(void);
-void watch_exit(void);
-
 bool watch_on_exec(struct pt_regs *regs);
 bool watch_on_mm_end(struct pt_regs *regs);
 bool watch_on_task_exit(struct task_struct *task);
+
+/* ---- command.c: watch, unwatch, clear ---- */
+
+int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **why);
+int watch_remove(pid_t nr, const struct cred *cred, const char **why);
+int watch_clear(pid_t nr, const struct cred *cred, const char **why);
+bool watch_may_see(const struct watch *w, const struct cred *cred);
+void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
+void watch_exit(void);
+void command_watch_ended(void);
 
 /* ---- hook.c: where we listen ---- */
 

@@ -87,7 +87,7 @@ static int proc_refresh(struct watch *w)
 	err = mmap_read_lock_killable(mm);
 	if (!err) {
 		if (READ_ONCE(w->mm) == mm)
-			mirror_sync(w, mm, true);
+			vma_sync(w, mm, true);
 		mmap_read_unlock(mm);
 	}
 	mmput(mm);

@@ -6,7 +6,7 @@
  * held mmap_lock for writing gives it up: whoever changed them, by whatever
  * system call, the change is complete and nobody else has seen it yet.
  *
- * Context of mirror_on_write_unlock(): any task; up_write() or downgrade_write()
+ * Context of vma_on_write_unlock(): any task; up_write() or downgrade_write()
  * of an mmap_lock is about to run, so the lock is held and the VMAs are still;
  * the hook itself allocates nothing and does not sleep. A stack that grows
  * does so under mmap_lock held for reading (before 6.5): fault.c tells.
@@ -16,208 +16,12 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
-#include <linux/vmalloc.h>
 #include <asm/syscall.h>
 
 #include "internal.h"
 
 #define SYNC_BUSY	0
 #define SYNC_AGAIN	1
-
-/**
- * mirror_init() - make an empty mirror
- * @w: whose
- * @nodes: how many VMAs it can hold
- *
- * May sleep. Return: 0 or -ENOMEM.
- */
-int mirror_init(struct watch *w, u32 nodes)
-{
-	struct vma_mirror *m = &w->vmas;
-	u32 i;
-
-	m->tree = RB_ROOT;
-	m->size = nodes;
-	m->nodes = __vmalloc(array_size(nodes, sizeof(*m->nodes)),
-			     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	w->names = __vmalloc(sizeof(*w->names), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!m->nodes || !w->names)
-		return -ENOMEM;
-	w->names->count = 1;
-	for (i = 0; i < nodes; i++) {
-		m->nodes[i].rb.rb_right = m->free ? &m->free->rb : NULL;
-		m->free = &m->nodes[i];
-	}
-	return 0;
-}
-
-/**
- * mirror_destroy() - free the mirror
- * @w: whose; mirror_init() may have failed or not have been called
- */
-void mirror_destroy(struct watch *w)
-{
-	vfree(w->vmas.nodes);
-	vfree(w->names);
-}
-
-/* ---- the tree; watch.lock is held ---- */
-
-static struct vma_node *node_of(struct rb_node *rb)
-{
-	return rb ? rb_entry(rb, struct vma_node, rb) : NULL;
-}
-
-/* The first node that ends after addr. */
-static struct vma_node *node_from(const struct vma_mirror *m, unsigned long addr)
-{
-	struct rb_node *rb = m->tree.rb_node;
-	struct vma_node *best = NULL;
-
-	while (rb) {
-		struct vma_node *node = node_of(rb);
-
-		if (node->end > addr) {
-			best = node;
-			rb = rb->rb_left;
-		} else {
-			rb = rb->rb_right;
-		}
-	}
-	return best;
-}
-
-static void node_insert(struct vma_mirror *m, struct vma_node *new)
-{
-	struct rb_node **link = &m->tree.rb_node, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		link = new->start < node_of(parent)->start ? &parent->rb_left : &parent->rb_right;
-	}
-	rb_link_node(&new->rb, parent, link);
-	rb_insert_color(&new->rb, &m->tree);
-	m->count++;
-}
-
-static struct vma_node *node_alloc(struct vma_mirror *m)
-{
-	struct vma_node *node = m->free;
-
-	if (node)
-		m->free = node_of(node->rb.rb_right);
-	else
-		m->overflow++;
-	return node;
-}
-
-static void node_free(struct vma_mirror *m, struct vma_node *node)
-{
-	rb_erase(&node->rb, &m->tree);
-	if (m->last == node)
-		m->last = NULL;
-	node->rb.rb_right = m->free ? &m->free->rb : NULL;
-	m->free = node;
-	m->count--;
-}
-
-/**
- * mirror_find() - the mirror's VMA at an address
- * @w: whose
- * @addr: any address
- *
- * Context: watch.lock held. Return: the node or NULL.
- */
-struct vma_node *mirror_find(struct watch *w, unsigned long addr)
-{
-	struct vma_mirror *m = &w->vmas;
-
-	if (!m->last || addr < m->last->start || addr >= m->last->end) {
-		struct vma_node *node = node_from(m, addr);
-
-		if (!node || node->start > addr)
-			return NULL;
-		m->last = node;
-	}
-	return m->last;
-}
-
-/**
- * mirror_copy_next() - the first VMA of the mirror that ends after an address
- * @w: whose
- * @addr: where to look from
- * @copy: gets the node
- *
- * Context: process. Return: false if there is none.
- */
-bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy)
-{
-	struct vma_node *node;
-
-	raw_spin_lock_irq(&w->lock);
-	node = node_from(&w->vmas, addr);
-	if (node)
-		*copy = *node;
-	raw_spin_unlock_irq(&w->lock);
-	return node;
-}
-
-/* ---- names ---- */
-
-/**
- * mirror_name() - text of a name
- * @w: whose
- * @id: from a node or a record
- *
- * Context: any. Return: the text, "" for no name, "?" where the table was full.
- */
-const char *mirror_name(const struct watch *w, u16 id)
-{
-	if (id == BRKSCOPE_NAME_NONE)
-		return "";
-	if (id >= smp_load_acquire(&w->names->count))	/* pairs with name_intern() */
-		return "?";
-	return w->names->text + w->names->offset[id];
-}
-
-static void name_announce(struct watch *w, u16 id, const char *text)
-{
-	size_t length = strlen(text), offset;
-	unsigned long irq;
-
-	for (offset = 0; offset < length; offset += BRKSCOPE_NAME_CHUNK) {
-		struct brkscope_record rec = {
-			.tid = current->pid, .kind = BRKSCOPE_NAME,
-			.name = { .id = id, .length = length, .offset = offset },
-		};
-
-		memcpy(rec.name.text, text + offset,
-		       min_t(size_t, length - offset, BRKSCOPE_NAME_CHUNK));
-		raw_spin_lock_irqsave(&w->lock, irq);
-		ring_put(w, &rec);
-		raw_spin_unlock_irqrestore(&w->lock, irq);
-	}
-}
-
-/* The caller has SYNC_BUSY, so nobody else appends. */
-static u16 name_intern(struct watch *w, const char *text)
-{
-	struct name_table *t = w->names;
-	size_t bytes = strlen(text) + 1;
-	u32 id;
-
-	for (id = 1; id < t->count; id++)
-		if (!strcmp(t->text + t->offset[id], text))
-			return id;
-	if (id == NAME_MAX_COUNT || t->used + bytes > NAME_BYTES)
-		return NAME_UNKNOWN;
-	memcpy(t->text + t->used, text, bytes);
-	t->offset[id] = t->used;
-	t->used += bytes;
-	smp_store_release(&t->count, id + 1);	/* the text comes before its id */
-	name_announce(w, id, text);
-	return id;
-}
 
 /* The name that /proc/PID/maps shows, see show_map_vma() in fs/proc/task_mmu.c */
 static const char *name_text(struct watch *w, struct vm_area_struct *vma)
@@ -302,7 +106,7 @@ static void vma_describe_name(struct watch *w, struct vm_area_struct *vma, struc
 {
 	const char *text = name_text(w, vma);
 
-	d->name = text ? name_intern(w, text) : BRKSCOPE_NAME_NONE;
+	d->name = text ? mirror_intern(w, text) : BRKSCOPE_NAME_NONE;
 }
 
 static bool same_backing(const struct vma_node *a, const struct vma_node *b)
@@ -383,7 +187,7 @@ static void change_remove(struct sync *s, struct vma_node *node)
 		return;
 	change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, s->cause);
 	touch_clear(&w->touch, node->start, node->end);
-	node_free(&w->vmas, node);
+	mirror_free(&w->vmas, node);
 	sync_unlock(s, irq);
 }
 
@@ -395,11 +199,11 @@ static void change_add(struct sync *s, const struct vma_node *new)
 
 	if (!sync_lock(s, &irq))
 		return;
-	node = node_alloc(&w->vmas);
+	node = mirror_alloc(&w->vmas);
 	if (node) {
 		*node = *new;
 		memset(node->faults, 0, sizeof(node->faults));
-		node_insert(&w->vmas, node);
+		mirror_insert(&w->vmas, node);
 		change_record(w, BRKSCOPE_VMA_ADD, NULL, new, s->cause);
 	}
 	sync_unlock(s, irq);
@@ -436,7 +240,7 @@ static struct vma_node *node_next(struct sync *s, unsigned long addr)
 
 	if (!sync_lock(s, &irq))
 		return NULL;
-	node = node_from(&s->w->vmas, addr);
+	node = mirror_from(&s->w->vmas, addr);
 	sync_unlock(s, irq);
 	return node;
 }
@@ -540,7 +344,7 @@ static void sync_additions(struct sync *s)
 }
 
 /**
- * mirror_sync() - make the mirror equal to the VMAs; a record for each difference
+ * vma_sync() - make the mirror equal to the VMAs; a record for each difference
  * @w: whose mirror
  * @mm: its address space, mmap_lock held for reading or writing by the caller
  *	or by the one on whose behalf a hook runs
@@ -549,7 +353,7 @@ static void sync_additions(struct sync *s)
  * Does not sleep. If another task is at it (both hold the lock for reading),
  * that one is told to do it once more.
  */
-void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename)
+void vma_sync(struct watch *w, struct mm_struct *mm, bool rename)
 {
 	struct sync s = { .w = w, .mm = mm, .rename = rename, .cause = vma_cause(mm) };
 	struct vma_mirror *m = &w->vmas;
@@ -572,37 +376,17 @@ void mirror_sync(struct watch *w, struct mm_struct *mm, bool rename)
 }
 
 /**
- * mirror_forget() - the address space is gone, so is what the mirror knows of it
- * @w: whose
- *
- * Context: the hook of exec. A reader may be comparing the old address space with
- * the mirror; the new epoch ends that.
- */
-void mirror_forget(struct watch *w)
-{
-	struct vma_node *node;
-	unsigned long irq;
-
-	raw_spin_lock_irqsave(&w->lock, irq);
-	w->vmas.epoch++;
-	while ((node = node_of(rb_first(&w->vmas.tree))))
-		node_free(&w->vmas, node);
-	touch_clear_all(&w->touch);
-	raw_spin_unlock_irqrestore(&w->lock, irq);
-}
-
-/**
- * mirror_stack_grown() - a fault is about a stack; the mirror follows if it grew
+ * vma_stack_grown() - a fault is about a stack; the mirror follows if it grew
  * @w: whose
  * @vma: VM_GROWSDOWN; mmap_lock or the VMA's lock held for reading
  */
-void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma)
+void vma_stack_grown(struct watch *w, struct vm_area_struct *vma)
 {
 	unsigned long irq;
 	struct vma_node *node, d;
 
 	raw_spin_lock_irqsave(&w->lock, irq);
-	node = node_from(&w->vmas, vma->vm_start);
+	node = mirror_from(&w->vmas, vma->vm_start);
 	if (node && node->end == vma->vm_end && node->start > vma->vm_start) {
 		d = *node;
 		d.start = vma->vm_start;
@@ -613,7 +397,7 @@ void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma)
 }
 
 /**
- * mirror_on_write_unlock() - somebody gives up a lock that he held for writing
+ * vma_on_write_unlock() - somebody gives up a lock that he held for writing
  * @regs: at the entry of up_write(sem) or downgrade_write(sem)
  *
  * Most of these locks are not mmap_locks; then the address compared is not that
@@ -621,7 +405,7 @@ void mirror_stack_grown(struct watch *w, struct vm_area_struct *vma)
  *
  * Return: was it a watched address space?
  */
-bool mirror_on_write_unlock(struct pt_regs *regs)
+bool vma_on_write_unlock(struct pt_regs *regs)
 {
 	struct rw_semaphore *sem = (void *)regs_get_kernel_argument(regs, 0);
 	struct mm_struct *mm = container_of(sem, struct mm_struct, mmap_lock);
@@ -633,6 +417,6 @@ bool mirror_on_write_unlock(struct pt_regs *regs)
 	raw_spin_lock_irqsave(&w->lock, irq);
 	brk_look(w, mm);
 	raw_spin_unlock_irqrestore(&w->lock, irq);
-	mirror_sync(w, mm, false);
+	vma_sync(w, mm, false);
 	return true;
 }
