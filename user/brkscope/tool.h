@@ -15,7 +15,9 @@
 #define VERSION		"0.1"
 #endif
 
+#ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
 
 /* Exit statuses of the tool itself, as env(1) has them. */
 #define STATUS_TOOL		125	/* the tool failed */
