@@ -214,7 +214,9 @@ EXPORT void *realloc(void *data, size_t size)
 	b = guard_data("realloc", data);
 	mapped = block_is_mapped(b);
 	old_bytes = block_usable(b);
-	if (!mapped && heap_resize(b, block_size_for(size)))
+	/* What grows beyond the threshold moves once, into its own mapping. */
+	if (!mapped && (size < config.mmap_threshold || size <= old_bytes) &&
+	    heap_resize(b, block_size_for(size)))
 		now = b;
 	lock_release();
 	if (mapped && size >= config.mmap_threshold)

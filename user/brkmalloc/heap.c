@@ -294,8 +294,7 @@ bool heap_resize(struct block *b, size_t size)
 	size_t old = block_size(b);
 	struct block *after = block_after(b);
 
-	if (after == heap.top && size > old && size < config.mmap_threshold &&
-	    top_room() < size - old)
+	if (after == heap.top && size > old && top_room() < size - old)
 		grow(size - old);
 	if (size <= old) {
 		split(b, size);
