@@ -7,7 +7,8 @@
  * VMAs and touches pages in a fixed order, says what it did in the columns of
  * the bpftrace scripts (without the times), and waits for another line, so that
  * nothing happens while the results are read. Two threads take part, never at
- * the same time. With the argument "once" it does not wait.
+ * the same time. With the argument "once" it does not wait, and speaks on standard
+ * error: standard output is then the tracer's.
  *
  * Between the two waits it makes exactly the faults that it lists, and those
  * it counts; the last line is what getrusage() says.
@@ -355,15 +356,16 @@ static void wait_line(void)
 	} while (c != '\n');
 }
 
-static void write_all(const char *text, size_t length)
+static void write_all(int fd, const char *text, size_t length)
 {
-	if (write(STDOUT_FILENO, text, length) != (ssize_t)length)
+	if (write(fd, text, length) != (ssize_t)length)
 		die("write");
 }
 
 int main(int argc, char **argv)
 {
 	bool once = argc > 1 && !strcmp(argv[1], "once");
+	int out = once ? STDERR_FILENO : STDOUT_FILENO;
 	pthread_t thread;
 	char ready[32];
 
@@ -379,13 +381,13 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&turn);
 	make_resident();
 	if (!once) {
-		write_all(ready, strlen(ready));
+		write_all(out, ready, strlen(ready));
 		wait_line();
 	}
 	report_length = 0;
 	work();
-	write_all(report, report_length);
-	write_all("done\n", 5);
+	write_all(out, report, report_length);
+	write_all(out, "done\n", 5);
 	if (!once)
 		wait_line();
 	pthread_barrier_wait(&turn);
