@@ -105,14 +105,22 @@ is 0 $? "without -o the file is named after the program"
 [ -s "$dir/true.brkscope" ] && [ ! -s "$dir/err" ]
 result $? "and -q says nothing"
 
-# A signal sent to the tool arrives in the program, whose status it becomes.
-for signal in HUP INT QUIT TERM USR1 USR2; do
-	"$brkscope" run -q --no-kernel -o "$file" -- "$calls" signal >"$dir/fifo.out" 2>&1 &
+# start: run the program that awaits a signal; $pid is the tool when it is ready
+start()
+{
+	rm -f "$dir/ready"
+	"$brkscope" run -q --no-kernel -o "$file" -- "$calls" signal >"$dir/ready" 2>&1 &
 	pid=$!
 	for _ in $(seq 100); do
-		grep -q ready "$dir/fifo.out" && break
+		grep -qs ready "$dir/ready" && return
 		sleep 0.05
 	done
+	echo "# the program did not start"
+}
+
+# A signal sent to the tool arrives in the program, whose status it becomes.
+for signal in HUP INT QUIT TERM USR1 USR2; do
+	start
 	kill -s $signal $pid
 	wait $pid
 	status=$?
@@ -120,12 +128,7 @@ for signal in HUP INT QUIT TERM USR1 USR2; do
 done
 
 # The tool is killed: the file so far can be read.
-"$brkscope" run -q --no-kernel -o "$file" -- "$calls" signal >"$dir/fifo.out" 2>&1 &
-pid=$!
-for _ in $(seq 100); do
-	grep -q ready "$dir/fifo.out" && break
-	sleep 0.05
-done
+start
 child=$(pgrep -P $pid)
 disown $pid
 kill -KILL $pid
