@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lifecycle_test.c - does a watch follow its process through exec, fork and end?
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "brkscope_test.h"
+
+static const char helper[] = "./test_helper";
+
+FIXTURE(life) {
+	pid_t child;
+	int events;
+};
+
+FIXTURE_SETUP(life)
+{
+	scope_prepare();
+}
+
+FIXTURE_TEARDOWN(life)
+{
+	if (self->child <= 0)
+		return;
+	scope_unwatch(self->child);
+	kill(self->child, SIGKILL);
+	waitpid(self->child, NULL, 0);
+}
+
+/* Makes a child that runs @main from its first stop on; it is watched. */
+static int start_watched(pid_t *child, int *events, void (*main)(void))
+{
+	*child = child_start();
+	if (!*child) {
+		child_stop_here();
+		main();
+		_exit(0);
+	}
+	if (*child < 0 || child_until_stopped(*child))
+		return -ECHILD;
+	if (scope_watch(*child))
+		return -EPERM;
+	*events = scope_events(*child, NULL);
+	return *events < 0 ? *events : 0;
+}
+
+static int let_go_on(pid_t child)
+{
+	return child_continue(child) ?: child_until_stopped(child);
+}
+
+static void exec_helper(void)
+{
+	execl(helper, helper, "stop", NULL);
+	_exit(1);
+}
+
+TEST_F(life, a_watch_survives_exec_and_mirrors_the_new_image)
+{
+	const char *difference;
+	ssize_t count, i, execs = 0;
+	char comm[32];
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
+	ASSERT_EQ(0, let_go_on(self->child));
+	difference = mirror_differs(self->child);
+	EXPECT_EQ(NULL, difference)
+		TH_LOG("mirror, %s", difference);
+
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	ASSERT_LT(0, count);
+	replay_begin(&scope_replay, NULL);
+	for (i = 0; i < count; i++) {
+		if (scope_records[i].kind == BRKSCOPE_EXEC) {
+			EXPECT_STREQ("test_helper", scope_records[i].exec.comm);
+			EXPECT_EQ((uint32_t)self->child, scope_records[i].tid);
+			execs++;
+			replay_records(&scope_replay, scope_records + i,
+				       count - i);
+		} else if (!execs) {
+			replay_names(&scope_replay, scope_records + i, 1);
+		}
+	}
+	EXPECT_EQ(1, execs);
+	EXPECT_STREQ("", scope_replay.error);
+	for (i = 0; i < (ssize_t)scope_maps.count; i++)
+		scope_maps.area[i].offset = 0;
+	difference = areas_differ(&scope_maps, &scope_replay.areas);
+	EXPECT_EQ(NULL, difference)
+		TH_LOG("replay, %s", difference);
+
+	EXPECT_EQ(1, scope_number(self->child, "execs"));
+	EXPECT_EQ(scope_stat(self->child, 47),
+		  scope_number(self->child, "break_start"));
+	ASSERT_LT(0, scope_read(self->child, "summary"));
+	ASSERT_EQ(0, scope_value(scope_text, "comm", comm, sizeof(comm)));
+	EXPECT_STREQ("test_helper", comm);
+}
+
+TEST_F(life, faults_equal_the_kernels_count_after_exec)
+{
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
+	EXPECT_EQ(0, scope_miscounted(self->child));
+	ASSERT_EQ(0, let_go_on(self->child));
+	EXPECT_EQ(0, scope_miscounted(self->child));
+	EXPECT_LT(0, scope_number(self->child, "faults_elsewhere"));
+}
+
+TEST_F(life, touches_of_the_old_image_are_not_counted_for_the_new_one)
+{
+	int64_t touched, resident;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
+	ASSERT_EQ(0, let_go_on(self->child));
+	touched = scope_number(self->child, "pages_touched");
+	resident = scope_number(self->child, "rss_pages");
+	EXPECT_LT(0, touched);
+	/* Each touched page is resident; fault-around brings more. */
+	EXPECT_GE(resident + 64, touched);
+}
+
+static void *exec_in_thread(void *data)
+{
+	exec_helper();
+	return data;
+}
+
+static void exec_by_a_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, exec_in_thread, NULL);
+	pthread_join(thread, NULL);
+}
+
+TEST_F(life, a_watch_survives_exec_by_a_thread_that_is_not_the_first)
+{
+	const char *difference;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+				   exec_by_a_thread));
+	ASSERT_EQ(0, let_go_on(self->child));
+	difference = mirror_differs(self->child);
+	EXPECT_EQ(NULL, difference)
+		TH_LOG("%s", difference);
+	EXPECT_EQ(1, scope_number(self->child, "execs"));
+	EXPECT_EQ(0, scope_miscounted(self->child));
+}
+
+static void vfork_and_exec(void)
+{
+	pid_t other = vfork();
+
+	if (!other) {
+		execl(helper, helper, "exit", "0", NULL);
+		_exit(1);
+	}
+	waitpid(other, NULL, 0);
+	child_stop_here();
+}
+
+TEST_F(life, a_vfork_child_that_executes_does_not_disturb_its_parents_watch)
+{
+	const char *difference;
+	ssize_t count;
+	char state[16];
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, vfork_and_exec));
+	ASSERT_EQ(0, let_go_on(self->child));
+	difference = mirror_differs(self->child);
+	EXPECT_EQ(NULL, difference)
+		TH_LOG("%s", difference);
+	EXPECT_EQ(0, scope_number(self->child, "execs"));
+	EXPECT_EQ(0, scope_miscounted(self->child));
+	ASSERT_LT(0, scope_read(self->child, "summary"));
+	ASSERT_EQ(0, scope_value(scope_text, "state", state, sizeof(state)));
+	EXPECT_STREQ("live", state);
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	while (count-- > 0) {
+		EXPECT_NE(BRKSCOPE_EXIT, scope_records[count].kind);
+		EXPECT_NE(BRKSCOPE_EXEC, scope_records[count].kind);
+	}
+}
+
+static void move_break_in_vfork_child(void)
+{
+	uint64_t now = syscall(SYS_brk, 0);
+	pid_t other = vfork();
+
+	if (!other) {
+		syscall(SYS_brk, now + 3 * scope_page_size());
+		_exit(0);
+	}
+	waitpid(other, NULL, 0);
+	child_stop_here();
+}
+
+TEST_F(life, what_a_vfork_child_does_to_the_shared_memory_is_told)
+{
+	ssize_t count;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+				   move_break_in_vfork_child));
+	ASSERT_EQ(0, let_go_on(self->child));
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	ASSERT_LT(0, count);
+	ASSERT_EQ(1, scope_keep(scope_records, count, BRKSCOPE_BRK, 0, 0));
+	EXPECT_EQ(3, scope_records[0].brk.pages);
+	EXPECT_NE((uint32_t)self->child, scope_records[0].tid);
+	EXPECT_EQ(NULL, mirror_differs(self->child));
+	EXPECT_EQ((int64_t)scope_records[0].brk.now,
+		  scope_number(self->child, "break_now"));
+}
+
+static void fork_and_let_work(void)
+{
+	size_t page = scope_page_size(), i;
+	pid_t other = fork();
+
+	if (!other) {
+		for (i = 0; i < 50; i++)
+			mmap(NULL, page, i & 1 ? PROT_READ : PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		syscall(SYS_brk, syscall(SYS_brk, 0) + page);
+		_exit(0);
+	}
+	waitpid(other, NULL, 0);
+	child_stop_here();
+}
+
+TEST_F(life, a_forked_child_is_another_process_and_not_watched)
+{
+	ssize_t count;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+				   fork_and_let_work));
+	ASSERT_LE(0, scope_drain(self->events, scope_records, SCOPE_RECORDS));
+	ASSERT_EQ(0, let_go_on(self->child));
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	ASSERT_LE(0, count);
+	while (count-- > 0) {
+		if (scope_records[count].kind == BRKSCOPE_NAME)
+			continue;
+		EXPECT_EQ((uint32_t)self->child, scope_records[count].tid);
+		EXPECT_NE(BRKSCOPE_BRK, scope_records[count].kind);
+	}
+	EXPECT_EQ(NULL, mirror_differs(self->child));
+	EXPECT_EQ(0, scope_miscounted(self->child));
+}
+
+static void touch_a_little(void)
+{
+	*(volatile char *)scope_area(1) = 1;
+}
+
+TEST_F(life, an_ended_watch_can_be_read_until_unwatch)
+{
+	struct brkscope_record record;
+	char state[16], path[64];
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, touch_a_little));
+	ASSERT_EQ(0, child_end(self->child));
+	ASSERT_LT(0, scope_read(self->child, "summary"));
+	ASSERT_EQ(0, scope_value(scope_text, "state", state, sizeof(state)));
+	EXPECT_STREQ("ended", state);
+	EXPECT_LT(scope_number(self->child, "start_ns"),
+		  scope_number(self->child, "end_ns"));
+	EXPECT_LT(0, scope_number(self->child, "faults"));
+	EXPECT_LT(0, scope_read(self->child, "vmas"));
+	EXPECT_LT(0, scope_drain(self->events, scope_records, SCOPE_RECORDS));
+
+	ASSERT_EQ(0, scope_unwatch(self->child));
+	snprintf(path, sizeof(path), SCOPE_DIR "/%d", self->child);
+	EXPECT_NE(0, access(path, F_OK));
+	/* What is still open ends; it does no harm. */
+	EXPECT_GE(0, read(self->events, &record, sizeof(record)));
+}
+
+TEST_F(life, a_process_can_be_watched_again_while_an_old_file_is_open)
+{
+	struct brkscope_header header;
+	int fd;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, touch_a_little));
+	ASSERT_EQ(0, scope_unwatch(self->child));
+	ASSERT_EQ(0, scope_watch(self->child));
+	fd = scope_events(self->child, &header);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(0, header.start);
+	EXPECT_GE(0, read(self->events, scope_records, sizeof(*scope_records)));
+	ASSERT_EQ(0, child_end(self->child));
+	EXPECT_LT(0, scope_drain(fd, scope_records, SCOPE_RECORDS));
+	close(fd);
+}
+
+static void *outlive_the_first_thread(void *data)
+{
+	usleep(300000);
+	child_stop_here();
+	*(volatile char *)scope_area(1) = 1;
+	_exit(7);
+	return data;
+}
+
+static void end_the_first_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, outlive_the_first_thread, NULL);
+	syscall(SYS_exit, 0);
+}
+
+TEST_F(life, a_watch_lasts_until_the_last_thread_has_ended)
+{
+	char state[16];
+	ssize_t count;
+
+	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+				   end_the_first_thread));
+	ASSERT_EQ(0, let_go_on(self->child));
+	ASSERT_LT(0, scope_read(self->child, "summary"));
+	ASSERT_EQ(0, scope_value(scope_text, "state", state, sizeof(state)));
+	EXPECT_STREQ("live", state);
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	while (count-- > 0)
+		EXPECT_NE(BRKSCOPE_EXIT, scope_records[count].kind);
+	EXPECT_EQ(7 << 8, child_end(self->child));
+	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
+	ASSERT_LT(0, count);
+	EXPECT_EQ(BRKSCOPE_EXIT, scope_records[count - 1].kind);
+	EXPECT_EQ(7 << 8, scope_records[count - 1].exit.status);
+}
+
+static void *work_forever(void *data)
+{
+	size_t page = scope_page_size(), i;
+
+	for (;;) {
+		char *map = mmap(NULL, 16 * page, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		for (i = 0; i < 16; i++)
+			*(volatile char *)(map + i * page) = 1;
+		mprotect(map + 3 * page, page, PROT_READ);
+		munmap(map, 16 * page);
+	}
+	return data;
+}
+
+TEST_F_TIMEOUT(life, a_watch_begun_while_three_threads_work_is_exact, 300)
+{
+	const char *difference;
+	pthread_t thread;
+	int i;
+
+	self->child = child_start();
+	if (!self->child) {
+		pthread_create(&thread, NULL, work_forever, NULL);
+		pthread_create(&thread, NULL, work_forever, NULL);
+		work_forever(NULL);
+	}
+	for (i = 0; i < 25; i++) {
+		usleep(20000);
+		ASSERT_EQ(0, scope_watch(self->child));
+		usleep(20000);
+		kill(self->child, SIGSTOP);
+		ASSERT_EQ(0, child_until_stopped(self->child));
+		difference = mirror_differs(self->child);
+		EXPECT_EQ(NULL, difference)
+			TH_LOG("time %d: %s", i, difference);
+		EXPECT_EQ(0, scope_miscounted(self->child));
+		child_continue(self->child);
+		ASSERT_EQ(0, scope_unwatch(self->child));
+	}
+}
+
+static void grow_and_shrink(void)
+{
+	uint64_t now = syscall(SYS_brk, 0);
+	int i;
+
+	for (i = 1; i <= 100; i++) {
+		syscall(SYS_brk, now + (getpid() % 50 + 1) * scope_page_size());
+		syscall(SYS_brk, now);
+	}
+	child_stop_here();
+}
+
+TEST_F(life, twenty_watches_at_once_do_not_mix)
+{
+	pid_t child[20];
+	int events[20], i;
+	ssize_t count, k;
+
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, start_watched(&child[i], &events[i],
+					   grow_and_shrink));
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, child_continue(child[i]));
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, child_until_stopped(child[i]));
+	for (i = 0; i < 20; i++) {
+		count = scope_drain(events[i], scope_records, SCOPE_RECORDS);
+		ASSERT_LT(0, count);
+		count = scope_keep(scope_records, count, BRKSCOPE_BRK, 0, 0);
+		EXPECT_EQ(200, count);
+		for (k = 0; k < count; k++) {
+			EXPECT_EQ((uint32_t)child[i], scope_records[k].tid);
+			EXPECT_EQ((k & 1 ? -1 : 1) * (child[i] % 50 + 1),
+				  scope_records[k].brk.pages);
+		}
+		EXPECT_EQ(0, scope_miscounted(child[i]));
+		close(events[i]);
+		EXPECT_EQ(0, child_end(child[i]));
+		EXPECT_EQ(0, scope_unwatch(child[i]));
+	}
+}
+
+TEST_HARNESS_MAIN

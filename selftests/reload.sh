@@ -1,0 +1,283 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Can the module be unloaded at any moment, except while a file of it is open?
+#
+# Environment: BRKSCOPE_KO, the module file. Without it the one that
+# `make module` built for the running kernel is taken.
+
+cd "$(dirname "$0")" || exit 1
+
+helper=../build/selftests/test_helper
+proc=/proc/brkscope
+times=${BRKSCOPE_RELOADS:-30}
+declare -A running
+
+skip()
+{
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+find_module()
+{
+	local release short file
+
+	release=$(uname -r)
+	short=$(echo "$release" | cut -d. -f1,2)
+	for file in "$BRKSCOPE_KO" "../build/module/$release/brkscope.ko" \
+		    "../build/module/$short/brkscope.ko"; do
+		if [ -n "$file" ] && [ -e "$file" ]; then
+			echo "$file"
+			return
+		fi
+	done
+}
+
+loaded()
+{
+	grep -q '^brkscope ' /proc/modules
+}
+
+load()
+{
+	loaded || insmod "$module"
+}
+
+unload()
+{
+	timeout 60 rmmod brkscope
+}
+
+# Lines of the kernel's log that tell of a fault of its own.
+complaints()
+{
+	dmesg | grep -c -E 'WARNING:|BUG:|Oops|general protection|refcount_t:|possible recursive locking|possible circular locking'
+}
+
+# Starts the helper in the background; its pid is in $!.
+start()
+{
+	"$helper" "$@" >/dev/null 2>&1 &
+	running[$!]=$1
+}
+
+# Ends processes that start() began.
+end()
+{
+	local pid
+
+	for pid in "$@"; do
+		kill -KILL "$pid"
+		wait "$pid"
+		unset "running[$pid]"
+	done 2>/dev/null
+}
+
+# Does a process of start() end by itself with status $2?
+finish_with()
+{
+	local status
+
+	wait "$1"
+	status=$?
+	unset "running[$1]"
+	[ "$status" -eq "$2" ] && return
+	echo "# the process ended with $status"
+	return 1
+}
+
+finish()
+{
+	end "${!running[@]}"
+	if [ "$was_loaded" = yes ]; then
+		load
+	elif loaded; then
+		unload
+	fi
+}
+
+# Waits until a process is in a state; $1 pid, $2 letter.
+until_state()
+{
+	local try
+
+	for try in $(seq 200); do
+		if grep -q "^State:[[:space:]]$2" "/proc/$1/status" 2>/dev/null; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	echo "# process $1 is not in state $2 after $try looks"
+	return 1
+}
+
+summary_of()
+{
+	sed -n "s/^$2: *//p" "$proc/$1/summary"
+}
+
+reload_while_a_watched_process_works()
+{
+	local pid round faults
+
+	start fault
+	pid=$!
+	for round in $(seq "$times"); do
+		load || return 1
+		echo "watch $pid" >"$proc/control" || return 1
+		sleep "0.0$((RANDOM % 10))"
+		faults=$(summary_of "$pid" faults)
+		if [ "${faults:-0}" -eq 0 ]; then
+			echo "# round $round: no fault seen"
+			return 1
+		fi
+		if ! unload; then
+			echo "# round $round: rmmod failed"
+			return 1
+		fi
+		if ! kill -0 "$pid" 2>/dev/null; then
+			echo "# round $round: the watched process has died"
+			return 1
+		fi
+	done
+	end "$pid"
+}
+
+reload_while_four_processes_are_born_and_die()
+{
+	local round child pids
+
+	for round in $(seq 5); do
+		load || return 1
+		pids=()
+		for child in 1 2 3 4; do
+			start fault
+			pids[child]=$!
+			echo "watch $!" >"$proc/control" || return 1
+		done
+		end "${pids[1]}" "${pids[2]}"
+		if ! unload; then
+			echo "# round $round: rmmod failed"
+			return 1
+		fi
+		end "${pids[3]}" "${pids[4]}"
+	done
+}
+
+an_open_file_makes_rmmod_fail_with_ebusy()
+{
+	local pid file
+
+	load || return 1
+	start stop
+	pid=$!
+	until_state "$pid" T || return 1
+	echo "watch $pid" >"$proc/control" || return 1
+	for file in control hooks "$pid/summary" "$pid/events" \
+		    "$pid/events.bin" "$pid/vmas" "$pid/brk" "$pid/faults" \
+		    "$pid/loss"; do
+		exec 9<"$proc/$file" || return 1
+		if unload 2>/dev/null; then
+			echo "# $file was open, and yet the module went"
+			exec 9<&-
+			return 1
+		fi
+		exec 9<&-
+		loaded || return 1
+	done
+	end "$pid"
+	unload
+}
+
+a_process_asleep_in_a_fault_does_not_hold_up_rmmod()
+{
+	local pid
+
+	load || return 1
+	start sleep-in-fault
+	pid=$!
+	if ! until_state "$pid" T; then
+		finish_with "$pid" 4 && return 4
+		return 1
+	fi
+	echo "watch $pid" >"$proc/control" || return 1
+	kill -CONT "$pid"
+	sleep 0.5
+	if ! unload; then
+		echo "# rmmod did not come back or failed"
+		return 1
+	fi
+	kill -USR1 "$pid"
+	finish_with "$pid" 0
+}
+
+a_process_killed_in_a_fault_after_rmmod_ends()
+{
+	local pid
+
+	load || return 1
+	start sleep-in-fault
+	pid=$!
+	if ! until_state "$pid" T; then
+		finish_with "$pid" 4 && return 4
+		return 1
+	fi
+	echo "watch $pid" >"$proc/control" || return 1
+	kill -CONT "$pid"
+	sleep 0.5
+	unload || return 1
+	load || return 1
+	end "$pid"
+	[ ! -e "/proc/$pid" ]
+}
+
+the_kernel_log_is_as_clean_as_before()
+{
+	local now
+
+	now=$(complaints)
+	if [ "$now" -ne "$complaints_before" ]; then
+		echo "# $((now - complaints_before)) new complaints"
+		dmesg | tail -50 | sed 's/^/# /'
+		return 1
+	fi
+}
+
+tests="reload_while_a_watched_process_works
+reload_while_four_processes_are_born_and_die
+an_open_file_makes_rmmod_fail_with_ebusy
+a_process_asleep_in_a_fault_does_not_hold_up_rmmod
+a_process_killed_in_a_fault_after_rmmod_ends
+the_kernel_log_is_as_clean_as_before"
+
+echo "TAP version 13"
+[ "$(id -u)" -eq 0 ] || skip "only root can load modules"
+module=$(find_module)
+[ -n "$module" ] || skip "no module built for $(uname -r): make module, or set BRKSCOPE_KO"
+[ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
+was_loaded=no
+loaded && was_loaded=yes
+trap finish EXIT
+if loaded && ! unload; then
+	skip "the loaded module is in use"
+fi
+
+echo "1..$(echo "$tests" | wc -l)"
+complaints_before=$(complaints)
+number=0
+failed=0
+for one in $tests; do
+	number=$((number + 1))
+	"$one"
+	case $? in
+	0)
+		echo "ok $number $one" ;;
+	4)
+		echo "ok $number $one # SKIP no userfaultfd on this kernel" ;;
+	*)
+		echo "not ok $number $one"
+		failed=$((failed + 1)) ;;
+	esac
+done
+[ "$failed" -eq 0 ]
