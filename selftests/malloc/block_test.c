@@ -102,7 +102,7 @@ TEST(an_aligned_block_gives_back_what_it_cut_off)
 
 TEST(wrong_alignments_are_refused)
 {
-	volatile size_t odd = 48;
+	size_t odd = opaque(48);
 	void *const untouched = (void *)0x1234;
 	void *result = untouched;
 
@@ -267,7 +267,7 @@ TEST(realloc_grows_at_the_top_without_moving)
 	block = malloc(100000);
 	fill(block, 100000, 7);
 	for (size = 100000; size < 128 * KIB; size += 1000)
-		ASSERT_EQ(block, realloc(block, size));
+		ASSERT_EQ(block, realloc(hide(block), size));
 	EXPECT_TRUE(filled(block, 100000, 7));
 	EXPECT_EQ(0, brkmalloc_check());
 }
@@ -340,22 +340,22 @@ TEST(impossible_sizes_give_null_and_enomem)
 	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 4096,
 					(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
 					1UL << 62, 1UL << 48, 1UL << 47 };
-	volatile size_t size;
-	void *volatile block = malloc(100);
-	void *volatile large = malloc(1000000);
+	void *block = malloc(100);
+	void *large = malloc(1000000);
+	size_t size;
 	size_t i;
 
 	fill(block, 100, 1);
 	fill(large, 1000000, 2);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size = sizes[i];
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size = opaque(sizes[i]);
 		EXPECT_REFUSED(malloc(size));
 		EXPECT_REFUSED(calloc(size, 1));
 		EXPECT_REFUSED(calloc(size / 2 + 1, 2));
 		EXPECT_REFUSED(calloc(size, size));
-		EXPECT_REFUSED(realloc(block, size));
-		EXPECT_REFUSED(realloc(large, size));
-		EXPECT_REFUSED(reallocarray(block, size, 3));
+		EXPECT_REFUSED(realloc(hide(block), size));
+		EXPECT_REFUSED(realloc(hide(large), size));
+		EXPECT_REFUSED(reallocarray(hide(block), size, 3));
 		EXPECT_REFUSED(aligned_alloc(64, size));
 		EXPECT_REFUSED(aligned_alloc(1UL << 62, size));
 		EXPECT_REFUSED(valloc(size));
@@ -366,4 +366,7 @@ TEST(impossible_sizes_give_null_and_enomem)
 	EXPECT_EQ(0, brkmalloc_check());
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

@@ -273,4 +273,7 @@ TEST(a_set_uid_program_ignores_the_environment)
 	EXPECT_STREQ("fit is segregated\n", outcome.text);
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

@@ -11,19 +11,19 @@
 #include "kselftest_harness.h"
 #include "malloc_test.h"
 
-#define FORKS	200
+#define FORKS	100
 #define THREADS	3
 
 const struct scenario scenarios[] = { { } };
 
-static volatile bool stop;
+static bool stop;
 
 static void *churn(void *arg)
 {
 	char *blocks[50] = { NULL };
 	size_t i = (size_t)arg;
 
-	while (!stop) {
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		i++;
 		free(blocks[i % 50]);
 		blocks[i % 50] = malloc(i * 37 % 3000);
@@ -70,7 +70,7 @@ TEST(children_of_a_threaded_program_find_the_heap_sound_and_unlocked)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		ASSERT_EQ(0, status) TH_LOG("in child %d", i);
 	}
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < THREADS; i++)
 		pthread_join(ids[i], NULL);
 	EXPECT_EQ(0, brkmalloc_check());
@@ -147,4 +147,7 @@ TEST(parent_and_child_do_not_see_each_others_writes)
 	free(block);
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

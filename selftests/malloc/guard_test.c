@@ -4,6 +4,7 @@
  */
 #include <malloc.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,6 @@
 #include "malloc_test.h"
 
 const struct scenario scenarios[] = { { } };
-
-/* Against compilers that know what free means. */
-static void *hide(void *p)
-{
-	__asm__ volatile ("" : "+r"(p));
-	return p;
-}
 
 /* Filled before the child runs, so that parent and child know the pointer. */
 static char *victim;
@@ -169,8 +163,8 @@ TEST(a_pointer_into_the_middle_of_a_block)
 
 TEST(pointers_that_are_not_from_malloc)
 {
-	static char in_bss[64] __attribute__((aligned(16)));
-	char on_stack[64] __attribute__((aligned(16)));
+	static alignas(16) char in_bss[64];
+	alignas(16) char on_stack[64];
 	char *mapped = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -338,4 +332,7 @@ TEST(brkmalloc_check_finds_an_overwritten_meta_block)
 	EXPECT_NE(NULL, strstr(outcome.text, "a meta block was overwritten"));
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

@@ -376,4 +376,7 @@ TEST(large_blocks_go_to_the_heap_when_no_more_mappings_are_allowed)
 	EXPECT_EQ(0, brkmalloc_check());
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,6 @@
 #include "malloc_test.h"
 
 #define PAGEMAP_PRESENT	(3UL << 62)	/* in memory or in swap */
-
-extern char **environ;
 
 static char maps[256 * 1024];
 
@@ -86,7 +83,7 @@ long pages_touched(const void *start, size_t bytes)
 	unsigned long last = ((unsigned long)start + bytes - 1) / PAGE;
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	unsigned long page;
-	uint64_t entry;
+	unsigned long entry;
 	long touched = 0;
 
 	for (page = first; page <= last && touched >= 0; page++) {
@@ -100,7 +97,7 @@ long pages_touched(const void *start, size_t bytes)
 	return touched;
 }
 
-static size_t statm(unsigned int column)
+static size_t memory(unsigned int column)
 {
 	char text[256];
 	char *s = text;
@@ -114,12 +111,12 @@ static size_t statm(unsigned int column)
 
 size_t virtual_bytes(void)
 {
-	return statm(0);
+	return memory(0);
 }
 
 size_t resident_bytes(void)
 {
-	return statm(1);
+	return memory(1);
 }
 
 long minor_faults(void)
@@ -284,6 +281,15 @@ void run_scenario(struct outcome *outcome, const char *name,
 			       NULL };
 
 	run_program(outcome, argv, settings);
+}
+
+/* End a scenario in which something is not so. */
+void require(bool so, const char *what, const char *file, int line)
+{
+	if (so)
+		return;
+	fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+	_exit(1);
 }
 
 /* What main does: a scenario if one is asked for, otherwise the tests. */

@@ -47,6 +47,19 @@ bool all_zero(const void *data, size_t bytes);
 /* Block, as brkmalloc_walk() shows it; state -1 if there is none. */
 struct brkmalloc_block block_at_data(const void *data);
 
+/* Against compilers that know what malloc and free mean. */
+static inline void *hide(void *p)
+{
+	__asm__ ("" : "+r"(p));
+	return p;
+}
+
+static inline size_t opaque(size_t n)
+{
+	__asm__ ("" : "+r"(n));
+	return n;
+}
+
 /**
  * struct outcome - how a program ended and what it wrote
  * @status: as from waitpid()
@@ -82,28 +95,18 @@ void run_scenario(struct outcome *outcome, const char *name,
 int scenario_or_tests(int argc, char **argv, int (*tests)(int, char **));
 
 /* In a scenario: the first thing that is not so ends it. */
-#define REQUIRE(condition) do {						\
-	if (!(condition)) {						\
-		fprintf(stderr, "%s:%d: not so: %s\n", __FILE__,	\
-			__LINE__, #condition);				\
-		return 1;						\
-	}								\
-} while (0)
+#define REQUIRE(condition) require(condition, #condition, __FILE__, __LINE__)
+
+void require(bool so, const char *what, const char *file, int line);
 
 /* In a test: show what a scenario wrote if it did not end well. */
 #define EXPECT_SCENARIO_PASSES(name, ...) do {				\
 	static struct outcome __outcome;				\
-	char *const __settings[] = { __VA_ARGS__ __VA_OPT__(,) NULL };	\
+	char *const __settings[] = { __VA_ARGS__, NULL };		\
 	run_scenario(&__outcome, name, __settings);			\
 	EXPECT_TRUE(outcome_is_exit(&__outcome, 0))			\
 		TH_LOG("status 0x%x: %s", __outcome.status,		\
 		       __outcome.text);					\
 } while (0)
-
-#define MALLOC_TEST_MAIN						\
-int main(int argc, char **argv)						\
-{									\
-	return scenario_or_tests(argc, argv, test_harness_run);		\
-}
 
 #endif /* MALLOC_TEST_H */

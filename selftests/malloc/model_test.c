@@ -266,27 +266,66 @@ FIXTURE(model) {
 FIXTURE_VARIANT(model) {
 	char	*fit;
 	char	*threads;
-	char	*more;		/* another setting */
+	char	*more;		/* another setting, or NULL */
 };
 
-#define MODEL_VARIANT(name, fit_name, thread_count, setting)		\
-	FIXTURE_VARIANT_ADD(model, name) {				\
-		.fit = "BRKMALLOC_FIT=" fit_name,			\
-		.threads = "MODEL_THREADS=" thread_count,		\
-		.more = setting,					\
-	}
+FIXTURE_VARIANT_ADD(model, segregated_1_thread) {
+	.fit = "BRKMALLOC_FIT=segregated",
+	.threads = "MODEL_THREADS=1",
+};
 
-MODEL_VARIANT(segregated_1_thread, "segregated", "1", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(segregated_4_threads, "segregated", "4", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(first_1_thread, "first", "1", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(first_4_threads, "first", "4", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(next_1_thread, "next", "1", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(next_4_threads, "next", "4", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(best_4_threads, "best", "4", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(worst_4_threads, "worst", "4", "BRKMALLOC_TRIM_THRESHOLD=256K");
-MODEL_VARIANT(trim_always, "segregated", "4", "BRKMALLOC_TRIM_THRESHOLD=0");
-MODEL_VARIANT(map_early, "segregated", "4", "BRKMALLOC_MMAP_THRESHOLD=2K");
-MODEL_VARIANT(map_never, "segregated", "4", "BRKMALLOC_MMAP_THRESHOLD=1G");
+FIXTURE_VARIANT_ADD(model, segregated_4_threads) {
+	.fit = "BRKMALLOC_FIT=segregated",
+	.threads = "MODEL_THREADS=4",
+};
+
+FIXTURE_VARIANT_ADD(model, first_1_thread) {
+	.fit = "BRKMALLOC_FIT=first",
+	.threads = "MODEL_THREADS=1",
+};
+
+FIXTURE_VARIANT_ADD(model, first_4_threads) {
+	.fit = "BRKMALLOC_FIT=first",
+	.threads = "MODEL_THREADS=4",
+};
+
+FIXTURE_VARIANT_ADD(model, next_1_thread) {
+	.fit = "BRKMALLOC_FIT=next",
+	.threads = "MODEL_THREADS=1",
+};
+
+FIXTURE_VARIANT_ADD(model, next_4_threads) {
+	.fit = "BRKMALLOC_FIT=next",
+	.threads = "MODEL_THREADS=4",
+};
+
+FIXTURE_VARIANT_ADD(model, best_4_threads) {
+	.fit = "BRKMALLOC_FIT=best",
+	.threads = "MODEL_THREADS=4",
+};
+
+FIXTURE_VARIANT_ADD(model, worst_4_threads) {
+	.fit = "BRKMALLOC_FIT=worst",
+	.threads = "MODEL_THREADS=4",
+};
+
+FIXTURE_VARIANT_ADD(model, trim_always) {
+	.fit = "BRKMALLOC_FIT=segregated",
+	.threads = "MODEL_THREADS=4",
+	.more = "BRKMALLOC_TRIM_THRESHOLD=0",
+};
+
+FIXTURE_VARIANT_ADD(model, map_early) {
+	.fit = "BRKMALLOC_FIT=segregated",
+	.threads = "MODEL_THREADS=4",
+	.more = "BRKMALLOC_MMAP_THRESHOLD=2K",
+};
+
+FIXTURE_VARIANT_ADD(model, map_never) {
+	.fit = "BRKMALLOC_FIT=segregated",
+	.threads = "MODEL_THREADS=4",
+	.more = "BRKMALLOC_MMAP_THRESHOLD=1G",
+};
 
 FIXTURE_SETUP(model)
 {
@@ -311,4 +350,7 @@ TEST_F_TIMEOUT(model, keeps_every_block_and_overlaps_none, 300)
 			       variant->threads, variant->more);
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}

@@ -79,13 +79,6 @@ FIXTURE_TEARDOWN(preload)
 	EXPECT_EQ(0, system(command));
 }
 
-#define PROGRAM(name, needs, fit, text)					\
-	FIXTURE_VARIANT_ADD(preload, name) {				\
-		.program = needs,					\
-		.command = text,					\
-		.setting = "BRKMALLOC_FIT=" fit,			\
-	}
-
 #define PYTHON_JSON(keys)						\
 	"python3 -c 'import json, re, threading\n"			\
 	"d = {str(i): [i] * (i % 50) for i in range(" keys ")}\n"	\
@@ -96,33 +89,111 @@ FIXTURE_TEARDOWN(preload)
 	"print(len(s), sorted((k, len(v)) for k, v in d.items())[-9:])'"
 
 /* The search of a list takes time in proportion to its length. */
-#define PYTHON_WORK		PYTHON_JSON("20000")
-#define PYTHON_SMALL_WORK	PYTHON_JSON("3000")
+#define PYTHON_WORK		PYTHON_JSON("5000")
+#define PYTHON_SMALL_WORK	PYTHON_JSON("1000")
 
-PROGRAM(python, "python3", "segregated", PYTHON_WORK);
-PROGRAM(python_first_fit, "python3", "first", PYTHON_SMALL_WORK);
-PROGRAM(python_next_fit, "python3", "next", PYTHON_SMALL_WORK);
-PROGRAM(python_best_fit, "python3", "best", PYTHON_SMALL_WORK);
-PROGRAM(python_worst_fit, "python3", "worst", PYTHON_SMALL_WORK);
-PROGRAM(python_subprocesses, "python3", "segregated",
-	"python3 -c 'import subprocess\n"
-	"for i in range(5): print(subprocess.check_output([\"echo\", str(i)]))'");
-PROGRAM(git, "git", "segregated",
-	"git init -q -b main . && git config user.name a && git config user.email a@b && for i in 1 2 3; do seq $((i * 1000)) >f; git add f; GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z git commit -qm $i; done; git log --stat; git gc -q; git fsck 2>&1; rm -rf .git f");
-PROGRAM(perl, "perl", "segregated",
-	"perl -e 'my %h; $h{$_ % 5000} .= \"x$_\" for 1..200000; my $s = join \",\", map { \"$_=\" . length $h{$_} } sort keys %h; print length $s, \" \", unpack(\"%32C*\", $s), \"\\n\"'");
-PROGRAM(sort, "sort", "segregated",
-	"seq 300000 | sed 's/\\(.*\\)\\(.\\)$/\\2\\1/' | LC_ALL=C sort --parallel=4 | cksum");
-PROGRAM(compiler, "gcc", "segregated",
-	"printf '#include <stdio.h>\\nint main(void) { return printf(\"hello\\\\n\") != 6; }\\n' >h.c && gcc -O2 -c h.c -o h.o && cksum <h.o && gcc h.o -o h && ./h");
-PROGRAM(sqlite, "sqlite3", "segregated",
-	"sqlite3 :memory: 'create table t(a integer primary key, b text); with recursive n(i) as (select 1 union all select i + 1 from n where i < 50000) insert into t select i, hex(i * i) from n; create index x on t(b); select count(*), sum(length(b)), min(b), max(b) from t; delete from t where a % 3 = 0; vacuum; select count(*) from t;'");
-PROGRAM(bash, "bash", "segregated",
-	"bash -c 'for i in {1..3000}; do a[i]=$i$i; done; echo ${#a[@]} ${a[*]:100:5}; x=$(echo sub; ls -d /); echo $x'");
-PROGRAM(tar, "tar", "segregated",
-	"seq 100000 >f && tar -czf f.tgz f && tar -xzOf f.tgz | cksum");
-PROGRAM(awk, "awk", "segregated",
-	"seq 50000 | awk '{ a[$1 % 777] = a[$1 % 777] $1 } END { for (i = 0; i < 777; i += 99) print i, length(a[i]) }'");
+FIXTURE_VARIANT_ADD(preload, python) {
+	.program = "python3",
+	.command = PYTHON_WORK,
+};
+
+FIXTURE_VARIANT_ADD(preload, python_first_fit) {
+	.program = "python3",
+	.setting = "BRKMALLOC_FIT=first",
+	.command = PYTHON_SMALL_WORK,
+};
+
+FIXTURE_VARIANT_ADD(preload, python_next_fit) {
+	.program = "python3",
+	.setting = "BRKMALLOC_FIT=next",
+	.command = PYTHON_SMALL_WORK,
+};
+
+FIXTURE_VARIANT_ADD(preload, python_best_fit) {
+	.program = "python3",
+	.setting = "BRKMALLOC_FIT=best",
+	.command = PYTHON_SMALL_WORK,
+};
+
+FIXTURE_VARIANT_ADD(preload, python_worst_fit) {
+	.program = "python3",
+	.setting = "BRKMALLOC_FIT=worst",
+	.command = PYTHON_SMALL_WORK,
+};
+
+FIXTURE_VARIANT_ADD(preload, python_subprocesses) {
+	.program = "python3",
+	.command =
+		"python3 -c 'import subprocess as s\n"
+		"for i in range(5): print(s.check_output([\"echo\", str(i)]))'",
+};
+
+FIXTURE_VARIANT_ADD(preload, git) {
+	.program = "git",
+	.command =
+		"export GIT_AUTHOR_DATE=2020-01-01T00:00:00Z\n"
+		"export GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE\n"
+		"git init -q -b main . && git config user.name a &&\n"
+		"git config user.email a@b || exit\n"
+		"for i in 1 2 3; do\n"
+		"seq $((i * 1000)) >f; git add f; git commit -qm $i\n"
+		"done\n"
+		"git log --stat; git gc -q; git fsck 2>&1; rm -rf .git f\n",
+};
+
+FIXTURE_VARIANT_ADD(preload, perl) {
+	.program = "perl",
+	.command =
+		"perl -e 'my %h; $h{$_ % 5000} .= \"x$_\" for 1..200000;\n"
+		"my $s = join \",\", map { \"$_=\" . length $h{$_} } sort keys %h;\n"
+		"print length $s, \" \", unpack(\"%32C*\", $s), \"\\n\"'",
+};
+
+FIXTURE_VARIANT_ADD(preload, sort) {
+	.program = "sort",
+	.command =
+		"seq 100000 | sed 's/\\(.*\\)\\(.\\)$/\\2\\1/' |\n"
+		"LC_ALL=C sort --parallel=4 | cksum",
+};
+
+FIXTURE_VARIANT_ADD(preload, compiler) {
+	.program = "gcc",
+	.command =
+		"echo '#include <stdio.h>' >h.c\n"
+		"echo 'int main(void) { return puts(\"hello\") < 0; }' >>h.c\n"
+		"gcc -O2 -c h.c -o h.o && cksum <h.o && gcc h.o -o h && ./h",
+};
+
+FIXTURE_VARIANT_ADD(preload, sqlite) {
+	.program = "sqlite3",
+	.command =
+		"sqlite3 :memory: 'create table t(a integer primary key, b text);\n"
+		"with recursive n(i) as\n"
+		"(select 1 union all select i + 1 from n where i < 50000)\n"
+		"insert into t select i, hex(i * i) from n;\n"
+		"create index x on t(b);\n"
+		"select count(*), sum(length(b)), min(b), max(b) from t;\n"
+		"delete from t where a % 3 = 0; vacuum; select count(*) from t;'",
+};
+
+FIXTURE_VARIANT_ADD(preload, bash) {
+	.program = "bash",
+	.command =
+		"bash -c 'for i in {1..3000}; do a[i]=$i$i; done\n"
+		"echo ${#a[@]} ${a[*]:100:5}; x=$(echo sub; ls -d /); echo $x'",
+};
+
+FIXTURE_VARIANT_ADD(preload, tar) {
+	.program = "tar",
+	.command = "seq 100000 >f && tar -czf f.tgz f && tar -xzOf f.tgz | cksum",
+};
+
+FIXTURE_VARIANT_ADD(preload, awk) {
+	.program = "awk",
+	.command =
+		"seq 50000 | awk '{ a[$1 % 777] = a[$1 % 777] $1 }\n"
+		"END { for (i = 0; i < 777; i += 99) print i, length(a[i]) }'",
+};
 
 TEST_F_TIMEOUT(preload, same_output_and_status_as_on_the_c_librarys_malloc, 240)
 {
@@ -164,7 +235,10 @@ TEST(misuse_in_a_preloaded_program_is_found_by_ours)
 	if (!installed("python3"))
 		SKIP(return, "python3 is not installed");
 	run_shell(&outcome,
-		  "exec python3 -c 'import ctypes as c; l = c.CDLL(None); l.free.argtypes = [c.c_void_p]; l.malloc.restype = c.c_void_p; p = l.malloc(5000); l.free(p); l.free(p)'",
+		  "exec python3 -c 'import ctypes as c; l = c.CDLL(None)\n"
+		  "l.free.argtypes = [c.c_void_p]\n"
+		  "l.malloc.restype = c.c_void_p\n"
+		  "p = l.malloc(5000); l.free(p); l.free(p)'",
 		  settings);
 	EXPECT_TRUE(outcome_is_signal(&outcome, SIGABRT));
 	EXPECT_NE(NULL, strstr(outcome.text, "brkmalloc: free(0x"))
@@ -180,11 +254,17 @@ TEST(nothing_but_the_api_leaves_the_library)
 	if (!installed("nm"))
 		SKIP(return, "nm (package binutils) is not installed");
 	snprintf(command, sizeof(command),
-		 "nm -D --defined-only %s | sed 's/.* //' | grep -v '^brkmalloc_' | LC_ALL=C sort | tr '\\n' ' '",
+		 "nm -D --defined-only %s | sed 's/.* //' |\n"
+		 "grep -v '^brkmalloc_' | LC_ALL=C sort",
 		 preload + strlen("LD_PRELOAD="));
 	run_shell(&outcome, command, NULL);
-	EXPECT_STREQ("aligned_alloc calloc free malloc malloc_usable_size memalign posix_memalign pvalloc realloc reallocarray valloc ",
+	EXPECT_STREQ("aligned_alloc\ncalloc\nfree\nmalloc\n"
+		     "malloc_usable_size\nmemalign\nposix_memalign\n"
+		     "pvalloc\nrealloc\nreallocarray\nvalloc\n",
 		     outcome.text);
 }
 
-MALLOC_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return scenario_or_tests(argc, argv, test_harness_run);
+}
