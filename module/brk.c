@@ -8,6 +8,7 @@
  * refusal also returns the present break, and no errno.
  */
 #include <linux/mm.h>
+#include <asm/syscall.h>
 
 #include "internal.h"
 
@@ -46,13 +47,15 @@ int brk_enter(void *data, struct pt_regs *regs)
 {
 	struct brk_entry *e = data;
 	struct watch *w = current->mm ? watch_of_mm(current->mm) : NULL;
+	unsigned long args[6];
 
 	if (!w)
 		return 1;
 	e->mm = current->mm;
 	e->id = w->id;
 	e->old = READ_ONCE(current->mm->brk);
-	e->requested = compat_syscall_arg0(regs);
+	syscall_get_arguments(current, compat_syscall_regs(regs), args);
+	e->requested = args[0];
 	return 0;
 }
 

@@ -175,15 +175,29 @@ static int watch_enlist(struct watch *w, const struct cred *cred, const char **w
 }
 
 /*
+ * Wait for the page faults that are under way: no hook saw them begin, and the
+ * kernel would count them after we have looked. mmap_lock is held for writing.
+ */
+static void watch_wait_for_faults(struct mm_struct *mm)
+{
+	VMA_ITERATOR(vmi, mm, 0);
+	struct vm_area_struct *vma;
+
+	for_each_vma(vmi, vma)
+		vma_start_write(vma);
+}
+
+/*
  * The address space as it is becomes the first records. An exec that came in
  * between has made another address space, and perhaps other permissions.
  */
 static int watch_begin(struct watch *w, struct task_struct *task, struct mm_struct *mm)
 {
-	int err = mmap_read_lock_killable(mm);
+	int err = mmap_write_lock_killable(mm);
 
 	if (err)
 		return err;
+	watch_wait_for_faults(mm);
 	task_lock(task);
 	if (task->mm != mm || w->mm) {
 		err = -EAGAIN;
@@ -199,7 +213,7 @@ static int watch_begin(struct watch *w, struct task_struct *task, struct mm_stru
 		raw_spin_unlock_irq(&w->lock);
 		vma_sync(w, mm, false);
 	}
-	mmap_read_unlock(mm);
+	mmap_write_unlock(mm);
 	return err;
 }
 

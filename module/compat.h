@@ -25,16 +25,16 @@
  * 'struct pt_regs' based syscall calling convention for 64-bit syscalls", 4.17).
  */
 #if defined(CONFIG_X86_64)
-#define COMPAT_SYS_BRK "__x64_sys_brk"
-static inline unsigned long compat_syscall_arg0(struct pt_regs *regs)
+#define COMPAT_SYSCALL(name) "__x64_sys_" name
+static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 {
-	return ((struct pt_regs *)regs->di)->di;
+	return (struct pt_regs *)regs->di;
 }
 #elif defined(CONFIG_ARM64)
-#define COMPAT_SYS_BRK "__arm64_sys_brk"
-static inline unsigned long compat_syscall_arg0(struct pt_regs *regs)
+#define COMPAT_SYSCALL(name) "__arm64_sys_" name
+static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 {
-	return ((struct pt_regs *)regs->regs[0])->orig_x0;
+	return (struct pt_regs *)regs->regs[0];
 }
 #else
 #error "brkscope knows x86-64 and arm64"
@@ -72,6 +72,16 @@ static inline unsigned long compat_syscall_arg0(struct pt_regs *regs)
 #else
 #define compat_override_creds(cred) override_creds(cred)
 #define compat_revert_creds(old) revert_creds(old)
+#endif
+
+/*
+ * A fault may hold the lock of its VMA alone since "mm: introduce per-VMA lock"
+ * and its followers (6.4); before, mmap_lock stops them all.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
 #endif
 
 #endif /* _BRKSCOPE_COMPAT_H */

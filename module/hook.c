@@ -69,7 +69,7 @@ struct hook {
 static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
 
 enum {
-	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK,
+	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK, HOOK_MMAP,
 	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOKS
 };
 
@@ -81,9 +81,12 @@ static struct hook hooks[HOOKS] = {
 		.enter = vma_on_write_unlock },
 	[HOOK_DOWNGRADE] = { .serves = "vmas", .symbol = "downgrade_write",
 		.enter = vma_on_write_unlock },
-	[HOOK_BRK] = { .serves = "brk", .symbol = COMPAT_SYS_BRK,
+	[HOOK_BRK] = { .serves = "brk", .symbol = COMPAT_SYSCALL("brk"),
 		.wanted = brk_wanted, .data_size = brk_data_size,
 		.begin = brk_enter, .finish = brk_return },
+	[HOOK_MMAP] = { .serves = "vmas", .symbol = COMPAT_SYSCALL("mmap"),
+		.wanted = vma_fixed_wanted, .data_size = vma_fixed_data_size,
+		.begin = vma_fixed_enter, .finish = vma_fixed_return },
 	[HOOK_EXEC] = { .serves = "exec", .symbol = "setup_new_exec",
 		.enter = watch_on_exec },
 	[HOOK_MM_END] = { .serves = "exit", .symbol = "exit_mmap",

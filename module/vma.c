@@ -15,6 +15,7 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/userfaultfd_k.h>
 #include <asm/syscall.h>
 
@@ -419,4 +420,95 @@ bool vma_on_write_unlock(struct pt_regs *regs)
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	vma_sync(w, mm, false);
 	return true;
+}
+
+/* ---- mmap(MAP_FIXED): new memory that may look just like the old ---- */
+
+struct fixed_entry {
+	struct mm_struct *mm;
+	u64 id;
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
+ * vma_fixed_wanted() - does a watched process map something at a given address?
+ * @regs: at the entry of the wrapper of mmap(2)
+ *
+ * Context of this and the following: the task in its system call, preemption
+ * off, no lock held.
+ */
+bool vma_fixed_wanted(struct pt_regs *regs)
+{
+	unsigned long args[6];
+
+	if (!current->mm || !watch_of_mm(current->mm))
+		return false;
+	syscall_get_arguments(current, compat_syscall_regs(regs), args);
+	return args[3] & MAP_FIXED;
+}
+
+/**
+ * vma_fixed_data_size() - bytes that vma_fixed_enter() needs to keep
+ */
+size_t vma_fixed_data_size(void)
+{
+	return sizeof(struct fixed_entry);
+}
+
+static void fixed_forget(const struct fixed_entry *e)
+{
+	struct watch *w = watch_of_mm(e->mm);
+	unsigned long irq;
+
+	if (!w || w->id != e->id)
+		return;
+	raw_spin_lock_irqsave(&w->lock, irq);
+	touch_clear(&w->touch, e->start, e->end);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+}
+
+/**
+ * vma_fixed_enter() - note the range
+ * @data: vma_fixed_data_size() bytes
+ * @regs: as for vma_fixed_wanted(), which said yes
+ *
+ * Return: 0, or 1 if the return is of no interest: MAP_POPULATE touches the new
+ * pages before it returns, so the old ones are forgotten at once.
+ */
+int vma_fixed_enter(void *data, struct pt_regs *regs)
+{
+	struct watch *w = watch_of_mm(current->mm);
+	struct fixed_entry *e = data;
+	unsigned long args[6];
+
+	if (!w || !vma_fixed_wanted(regs))
+		return 1;
+	syscall_get_arguments(current, compat_syscall_regs(regs), args);
+	if (args[1] > TASK_SIZE || args[0] > TASK_SIZE - args[1])
+		return 1;
+	e->mm = current->mm;
+	e->id = w->id;
+	e->start = args[0];
+	e->end = PAGE_ALIGN(args[0] + args[1]);
+	if (!(args[3] & MAP_POPULATE))
+		return 0;
+	fixed_forget(e);
+	return 1;
+}
+
+/**
+ * vma_fixed_return() - what was touched in the range is there no more
+ * @data: of vma_fixed_enter()
+ * @regs: at the return of the wrapper
+ *
+ * If the new mapping is of the same kind as the old, the VMAs look as before and
+ * the comparison finds nothing.
+ */
+void vma_fixed_return(void *data, struct pt_regs *regs)
+{
+	const struct fixed_entry *e = data;
+
+	if (regs_return_value(regs) == e->start)
+		fixed_forget(e);
 }
