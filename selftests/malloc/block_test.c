@@ -260,16 +260,18 @@ TEST(realloc_moves_when_the_neighbour_is_used)
 
 TEST(realloc_grows_at_the_top_without_moving)
 {
+	char *hole_filler = malloc(100000);
 	char *block = malloc(100000);
 	size_t size;
 
-	/* The second is at the top: no hole is that large. */
-	block = malloc(100000);
+	/* The second is at the top, for no hole is left that is so large. */
 	fill(block, 100000, 7);
 	for (size = 100000; size < 128 * KIB; size += 1000)
 		ASSERT_EQ(block, realloc(hide(block), size));
 	EXPECT_TRUE(filled(block, 100000, 7));
 	EXPECT_EQ(0, brkmalloc_check());
+	free(block);
+	free(hole_filler);
 }
 
 TEST(realloc_to_less_gives_the_rest_back)
@@ -299,13 +301,14 @@ TEST(realloc_keeps_the_content_across_the_mmap_threshold)
 {
 	static const size_t sizes[] = { 1000, 200000, 3000000, 200, 130 * KIB,
 					127 * KIB, 10, 5000000, 140000 };
-	char *block = malloc(10);
+	char *block = malloc(10), *now;
 	size_t i, old = 10, less;
 
 	fill(block, 10, 9);
 	for (i = 0; i < 9; i++) {
-		block = realloc(block, sizes[i]);
-		ASSERT_NE(NULL, block);
+		now = realloc(block, sizes[i]);
+		ASSERT_NE(NULL, now);
+		block = now;
 		less = old < sizes[i] ? old : sizes[i];
 		ASSERT_TRUE(filled(block, less, i + 9));
 		ASSERT_EQ(sizes[i] < 128 * KIB, in_heap(block));

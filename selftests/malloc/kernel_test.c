@@ -247,6 +247,16 @@ TEST(rlimit_data_gives_enomem_for_large_blocks)
 	EXPECT_USED_UP_WELL(RLIMIT_DATA, 200000);
 }
 
+TEST(what_is_left_below_a_limit_is_used_to_the_last_pages)
+{
+	struct rlimit limit = { .rlim_cur = 6 * MIB,
+				.rlim_max = RLIM_INFINITY };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_DATA, &limit));
+	ASSERT_LT(take_blocks(1000), BLOCKS);
+	EXPECT_EQ((void *)-1, sbrk(4 * PAGE));
+}
+
 static void *block_the_break(void)
 {
 	unsigned long above = (break_now() + PAGE - 1) / PAGE * PAGE;
