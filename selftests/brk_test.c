@@ -299,7 +299,7 @@ TEST_F(brk, the_brk_file_holds_the_same_rows)
 		struct brkscope_record *record = &scope_records[i];
 
 		ASSERT_NE(NULL, row);
-		ASSERT_EQ(8, sscanf(row, " %llu %llu %u %15s %16llx %16llx %16llx %ld%n",
+		ASSERT_EQ(8, sscanf(row, " %llu %llu %u %15s %llx %llx %llx %ld%n",
 				    &seq, &time, &tid, what, &old, &requested,
 				    &now, &pages, &used));
 		EXPECT_EQ(record->seq, seq);

@@ -389,16 +389,15 @@ static bool have_swap(void)
 /* A machine without swap gets some in compressed memory, for this test only. */
 static bool make_swap(void)
 {
-	return !system("{ modprobe zram num_devices=1 &&"
-		       " echo 32M >/sys/block/zram0/disksize &&"
-		       " mkswap /dev/zram0 && swapon /dev/zram0; }"
-		       " >/dev/null 2>&1");
+	return !system("modprobe -q zram num_devices=1") &&
+	       !system("echo 32M 2>/dev/null >/sys/block/zram0/disksize") &&
+	       !system("mkswap /dev/zram0 >/dev/null 2>&1") &&
+	       !system("swapon /dev/zram0");
 }
 
 static void drop_swap(void)
 {
-	if (system("{ swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; }"
-		   " >/dev/null 2>&1"))
+	if (system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset"))
 		printf("# could not remove the swap on /dev/zram0\n");
 }
 

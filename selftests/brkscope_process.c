@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * brkscope_process.c - how does a test handle a process, and what does the kernel say of it?
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "brkscope_test.h"
+
+static char stat_text[4096];
+
+/**
+ * scope_stat() - one numeric field of /proc/PID/stat
+ * @pid: process
+ * @field: its number as proc(5) counts, from 4
+ *
+ * Return: the number, or -errno.
+ */
+int64_t scope_stat(pid_t pid, int field)
+{
+	char path[64], *at;
+	ssize_t got;
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	got = scope_read_path(path, stat_text, sizeof(stat_text));
+	if (got < 0)
+		return got;
+	at = strrchr(stat_text, ')');
+	for (i = 2; at && i < field; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoll(at + 1, NULL, 10) : -EPROTO;
+}
+
+/** scope_state() - the state letter of /proc/PID/stat, '?' if there is none */
+char scope_state(pid_t pid)
+{
+	char path[64], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (scope_read_path(path, stat_text, sizeof(stat_text)) < 0)
+		return '?';
+	at = strrchr(stat_text, ')');
+	return at && at[1] ? at[2] : '?';
+}
+
+/* Minor + major faults as the kernel counts them. */
+static int64_t kernels_count(pid_t pid)
+{
+	static struct rusage usage;
+
+	if (pid != getpid())
+		return scope_stat(pid, 10) + scope_stat(pid, 12);
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/**
+ * scope_settled() - a number of a summary that reading it does not change
+ * @pid: the watched process, which may be the caller
+ * @name: of the number
+ *
+ * The caller's first readings may fault in code and buffers of the reader.
+ *
+ * Return: the number, or -errno; -EAGAIN if it never stands still.
+ */
+int64_t scope_settled(pid_t pid, const char *name)
+{
+	int64_t last = -1, now = scope_number(pid, name);
+	int i;
+
+	for (i = 0; i < 100 && now != last && now >= 0; i++) {
+		last = now;
+		now = scope_number(pid, name);
+	}
+	return now == last || now < 0 ? now : -EAGAIN;
+}
+
+/**
+ * scope_miscounted() - how far is the module off the kernel's count of faults?
+ * @pid: the watched process, which may be the caller
+ *
+ * The kernel's count is read between two equal readings of the module's, so
+ * that both are of the same moment.
+ *
+ * Return: faults that the module tells beyond those of getrusage(2);
+ * INT64_MIN if the numbers never stand still or cannot be read.
+ */
+int64_t scope_miscounted(pid_t pid)
+{
+	int64_t before, kernels, after;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		before = scope_number(pid, "faults_rusage");
+		kernels = kernels_count(pid);
+		after = scope_number(pid, "faults_rusage");
+		if (before >= 0 && before == after)
+			return after + scope_number(pid, "rusage_before") -
+			       kernels;
+	}
+	return INT64_MIN;
+}
+
+/**
+ * scope_wait_state() - wait until a process is in a state
+ * @pid: process
+ * @state: letter as in /proc/PID/stat
+ *
+ * Return: false if it was not so for 20 seconds.
+ */
+bool scope_wait_state(pid_t pid, char state)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		if (scope_state(pid) == state)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/**
+ * scope_pagemap() - what /proc/self/pagemap says of one page
+ * @address: in the page
+ * @entry: where to: bit 63 present, bit 62 swapped, low bits the frame
+ *
+ * Return: 0 or -errno.
+ */
+int scope_pagemap(const void *address, uint64_t *entry)
+{
+	off_t at = (uintptr_t)address / scope_page_size() * sizeof(*entry);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, entry, sizeof(*entry), at);
+	close(fd);
+	return got == sizeof(*entry) ? 0 : -EIO;
+}
+
+/**
+ * scope_area() - untouched private memory of small pages only
+ * @pages: how many
+ *
+ * A page without access on either side keeps the kernel from merging it.
+ *
+ * Return: its start, or NULL.
+ */
+void *scope_area(size_t pages)
+{
+	size_t page = scope_page_size();
+	char *area = mmap(NULL, (pages + 2) * page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	area += page;
+	if (mprotect(area, pages * page, PROT_READ | PROT_WRITE) ||
+	    (madvise(area, pages * page, MADV_NOHUGEPAGE) && errno != EINVAL))
+		return NULL;
+	return area;
+}
+
+/**
+ * child_start() - fork; the child dies with the caller
+ *
+ * Return: as fork(2).
+ */
+pid_t child_start(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/** child_stop_here() - in the child: stop until child_continue() */
+void child_stop_here(void)
+{
+	kill(getpid(), SIGSTOP);
+}
+
+/** child_until_stopped() - wait until the child stops; 0, or -ECHILD if it ended */
+int child_until_stopped(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+		return -ECHILD;
+	return 0;
+}
+
+/** child_continue() - let a stopped child go on; 0 or -errno */
+int child_continue(pid_t pid)
+{
+	return kill(pid, SIGCONT) ? -errno : 0;
+}
+
+/** child_end() - let the child go on to its end; its wait status or -errno */
+int child_end(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGCONT);
+	return waitpid(pid, &status, 0) == pid ? status : -errno;
+}
