@@ -29,7 +29,8 @@ static void print_asked(const struct analysis *a)
 	line("asked of malloc, live at the peak", asked->peak, 0, NULL);
 	line("  in all calls", asked->total, 0, NULL);
 	if (asked->live_blocks) {
-		snprintf(blocks, sizeof(blocks), "  never freed (%llu blocks)", asked->live_blocks);
+		snprintf(blocks, sizeof(blocks), "  never freed (%llu block%s)",
+			 asked->live_blocks, asked->live_blocks == 1 ? "" : "s");
 		line(blocks, asked->live, asked->total, "of all asked");
 	}
 }
