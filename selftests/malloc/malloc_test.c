@@ -97,26 +97,14 @@ long pages_touched(const void *start, size_t bytes)
 	return touched;
 }
 
-static size_t memory(unsigned int column)
+/* The size of the address space. */
+size_t virtual_bytes(void)
 {
 	char text[256];
-	char *s = text;
 
 	if (!read_file("/proc/self/statm", text, sizeof(text)))
 		return 0;
-	while (column--)
-		strtoul(s, &s, 10);
-	return strtoul(s, NULL, 10) * PAGE;
-}
-
-size_t virtual_bytes(void)
-{
-	return memory(0);
-}
-
-size_t resident_bytes(void)
-{
-	return memory(1);
+	return strtoul(text, NULL, 10) * PAGE;
 }
 
 long minor_faults(void)

@@ -35,7 +35,6 @@ bool vma_at(const void *address, struct vma *vma);
 bool heap_vma(struct vma *vma);
 bool in_heap(const void *address);
 long pages_touched(const void *start, size_t bytes);
-size_t resident_bytes(void);
 size_t virtual_bytes(void);
 long minor_faults(void);
 unsigned long break_now(void);
