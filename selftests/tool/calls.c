@@ -108,6 +108,18 @@ static int executed(const char *self, char *each, bool child)
 	return waitpid(pid, NULL, 0) != pid;
 }
 
+/* So many bytes of a block, each page written once, as fast as can be. */
+static int touched(long bytes)
+{
+	volatile char *block = malloc(bytes);
+	long at;
+
+	for (at = 0; block && at < bytes; at += 4096)
+		block[at] = 1;
+	free((void *)block);
+	return !block;
+}
+
 static void got_signal(int number)
 {
 	_exit(number);
@@ -146,6 +158,8 @@ int main(int argc, char **argv)
 		some_calls(&each);
 		raise(SIGKILL);
 	}
+	if (!strcmp(mode, "touch"))
+		return touched(each);
 	if (!strcmp(mode, "signal"))
 		await_signal();
 	fprintf(stderr, "calls: what?\n");
