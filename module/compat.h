@@ -41,15 +41,24 @@ static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 #endif
 
 /*
- * A return probe can be started by hand from an ftrace callback with full
- * registers; without them (arm64) kprobes find their own way.
+ * What an ftrace callback gets of the registers: with DYNAMIC_FTRACE_WITH_ARGS x86
+ * saves the arguments and the stack pointer alone, which is all that a hook and
+ * a return probe look at, and less than half the cost of all registers ("ftrace:
+ * Have the callbacks receive a struct ftrace_regs instead of pt_regs", 5.11).
+ * They are reached by a macro since "ftrace: Make ftrace_regs abstract from direct
+ * use" (6.13). Other architectures are served by kprobes.
  */
-#if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && defined(CONFIG_KRETPROBES)
-#define COMPAT_FTRACE_REGS 1
-#define COMPAT_FTRACE_FLAGS FTRACE_OPS_FL_SAVE_REGS
+#if defined(CONFIG_X86_64) && defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS) && \
+	defined(CONFIG_KRETPROBE_ON_RETHOOK)
+#define COMPAT_FTRACE 1
+#ifdef arch_ftrace_regs
+#define compat_ftrace_regs(fregs) (&arch_ftrace_regs(fregs)->regs)
 #else
-#define COMPAT_FTRACE_REGS 0
-#define COMPAT_FTRACE_FLAGS 0
+#define compat_ftrace_regs(fregs) (&(fregs)->regs)
+#endif
+#else
+#define COMPAT_FTRACE 0
+#define compat_ftrace_regs(fregs) ((struct pt_regs *)NULL)
 #endif
 
 /*

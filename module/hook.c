@@ -5,7 +5,7 @@
  * One table. Each attach point names what it serves, the kernel's symbol, and
  * what to call. Entries are taken by ftrace, which costs an unwatched process
  * some fifty instructions, or by a kprobe where ftrace cannot. Returns are taken
- * by a return probe: where ftrace hands out all registers, the probe itself sits
+ * by a return probe: where ftrace serves, the probe itself sits
  * on a function of our own that nobody calls, and is started by hand for the
  * watched alone; else it sits on the kernel's function and starts for all.
  * A return probe keeps its trampoline in the kernel proper, so a task that
@@ -177,11 +177,9 @@ static bool hook_is_at(const struct hook *hook, unsigned long ip)
 static void hook_ftrace(unsigned long ip, unsigned long parent_ip,
 			struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
+	struct pt_regs *regs = compat_ftrace_regs(fregs);
 	struct hook *hook = hooks;
 
-	if (!regs)
-		return;
 	while (!hook_is_at(hook, ip))
 		if (++hook == hooks + HOOKS)
 			return;
@@ -275,7 +273,6 @@ static int hook_ftrace_register(void)
 
 	memset(&hook_ops, 0, sizeof(hook_ops));
 	hook_ops.func = hook_ftrace;
-	hook_ops.flags = COMPAT_FTRACE_FLAGS;
 	for (i = 0; i < HOOKS && !err; i++)
 		if (!hooks[i].tracepoint)
 			err = ftrace_set_filter_ip(&hook_ops, hooks[i].addr, 0, i == 0);
@@ -318,7 +315,7 @@ int hook_attach(const char **why)
 	}
 	for (i = 0; i < HOOKS && !err; i++)
 		err = hook_resolve(&hooks[i]);
-	if (!err && (!COMPAT_FTRACE_REGS || hook_attach_all(true)))
+	if (!err && (!COMPAT_FTRACE || hook_attach_all(true)))
 		err = hook_attach_all(false);
 	if (!err)
 		return 0;
