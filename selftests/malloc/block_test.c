@@ -360,7 +360,7 @@ TEST(impossible_sizes_give_null_and_enomem)
 		EXPECT_REFUSED(realloc(hide(large), size));
 		EXPECT_REFUSED(reallocarray(hide(block), size, 3));
 		EXPECT_REFUSED(aligned_alloc(64, size));
-		EXPECT_REFUSED(aligned_alloc(1UL << 62, size));
+		EXPECT_REFUSED(aligned_alloc(opaque(1UL << 62), size));
 		EXPECT_REFUSED(valloc(size));
 		EXPECT_REFUSED(pvalloc(size));
 	}
