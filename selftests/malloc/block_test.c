@@ -110,7 +110,7 @@ TEST(wrong_alignments_are_refused)
 	EXPECT_EQ(NULL, aligned_alloc(odd, 100));
 	EXPECT_EQ(EINVAL, errno);
 	errno = 0;
-	EXPECT_EQ(NULL, memalign(0 * odd, 100));
+	EXPECT_EQ(NULL, memalign(opaque(0), 100));
 	EXPECT_EQ(EINVAL, errno);
 	errno = 77;
 	EXPECT_EQ(EINVAL, posix_memalign(&result, odd, 100));
