@@ -78,12 +78,12 @@ TEST(the_break_and_the_pages_come_down_when_the_top_is_freed)
 
 	ASSERT_EQ(BLOCKS, take_blocks(1000));
 	bytes = break_now() - before;
-	EXPECT_GE(pages_touched(grown, bytes), (BLOCKS * 1008 - KEPT) / PAGE);
+	EXPECT_GE(pages_touched(grown, bytes), (long)((BLOCKS * 1008 - KEPT) / PAGE));
 	free_blocks(BLOCKS);
 	EXPECT_LE(break_now(), before + KEPT);
 	ASSERT_TRUE(heap_vma(&heap));
 	EXPECT_EQ(heap.end, break_now());
-	EXPECT_LE(pages_touched(grown, bytes), KEPT / PAGE);
+	EXPECT_LE(pages_touched(grown, bytes), (long)(KEPT / PAGE));
 	EXPECT_EQ(0, brkmalloc_check());
 }
 
