@@ -12,27 +12,32 @@
 #define PAGE	4096ULL
 #define BASE	0x100000ULL
 
-FIXTURE(areas) {
+/* An address space and the time of its latest event, ns. */
+struct replay {
 	struct areas a;
 	u64 time;
 };
 
+FIXTURE(areas) {
+	struct replay replay;
+};
+
 FIXTURE_SETUP(areas)
 {
-	areas_init(&self->a, PAGE);
+	areas_init(&self->replay.a, PAGE);
 }
 
 FIXTURE_TEARDOWN(areas)
 {
-	areas_free(&self->a);
+	areas_free(&self->replay.a);
 }
 
 /* Ranges are in pages from BASE; an end of 0 is no range. */
-static void change_by(FIXTURE_DATA(areas) *self, unsigned int op, int cause, unsigned int prot,
+static void change_by(struct replay *r, unsigned int op, int cause, unsigned int prot,
 		      u64 start, u64 end, u64 old_start, u64 old_end)
 {
-	struct brkscope_record r = {
-		.kind = BRKSCOPE_VMA, .code = op, .tid = 1, .time = self->time += 10,
+	struct brkscope_record rec = {
+		.kind = BRKSCOPE_VMA, .code = op, .tid = 1, .time = r->time += 10,
 		.vma = { .start = end ? BASE + start * PAGE : 0,
 			 .end = end ? BASE + end * PAGE : 0,
 			 .old_start = old_end ? BASE + old_start * PAGE : 0,
@@ -40,55 +45,55 @@ static void change_by(FIXTURE_DATA(areas) *self, unsigned int op, int cause, uns
 			 .prot = prot, .cause = cause },
 	};
 
-	areas_change(&self->a, &r, "", ORIGIN_MALLOC);
+	areas_change(&r->a, &rec, "", ORIGIN_MALLOC);
 }
 
 #define RW	(BRKSCOPE_PROT_READ | BRKSCOPE_PROT_WRITE)
 
-static void add(FIXTURE_DATA(areas) *self, int cause, u64 start, u64 end)
+static void add(struct replay *r, int cause, u64 start, u64 end)
 {
-	change_by(self, BRKSCOPE_VMA_ADD, cause, RW, start, end, 0, 0);
+	change_by(r, BRKSCOPE_VMA_ADD, cause, RW, start, end, 0, 0);
 }
 
-static void fault(FIXTURE_DATA(areas) *self, unsigned int class, u64 page)
+static void fault(struct replay *r, unsigned int class, u64 page)
 {
-	struct brkscope_record r = {
-		.kind = BRKSCOPE_FAULT, .code = class, .tid = 1, .time = self->time += 10,
+	struct brkscope_record rec = {
+		.kind = BRKSCOPE_FAULT, .code = class, .tid = 1, .time = r->time += 10,
 		.fault = { .addr = BASE + page * PAGE + 1 },
 	};
 
-	areas_fault(&self->a, &r);
+	areas_fault(&r->a, &rec);
 }
 
-#define OBTAINED	(self->a.heap.obtained)
-#define TOUCHED		(self->a.heap.touched)
+#define OBTAINED	(self->replay.a.heap.obtained)
+#define TOUCHED		(self->replay.a.heap.touched)
 
 TEST_F(areas, count_a_page_touched_twice_once)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_READ, 3);
-	fault(self, BRKSCOPE_UPGRADE, 3);
-	fault(self, BRKSCOPE_FIRST_WRITE, 4);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_READ, 3);
+	fault(&self->replay, BRKSCOPE_UPGRADE, 3);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 4);
 	EXPECT_EQ(10 * PAGE, OBTAINED.now);
 	EXPECT_EQ(2 * PAGE, TOUCHED.now);
 }
 
 TEST_F(areas, do_not_count_a_fault_that_gave_nothing)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FAILED, 3);
-	fault(self, BRKSCOPE_SPURIOUS, 4);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FAILED, 3);
+	fault(&self->replay, BRKSCOPE_SPURIOUS, 4);
 	EXPECT_EQ(0, TOUCHED.total);
 }
 
 TEST_F(areas, count_memory_again_that_was_given_back_between)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 0);
-	change_by(self, BRKSCOPE_VMA_REMOVE, SYS_munmap, RW, 0, 0, 0, 10);
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 0);
-	areas_close_group(&self->a);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 0);
+	change_by(&self->replay, BRKSCOPE_VMA_REMOVE, SYS_munmap, RW, 0, 0, 0, 10);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 0);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(10 * PAGE, OBTAINED.peak);
 	EXPECT_EQ(20 * PAGE, OBTAINED.total);
 	EXPECT_EQ(2 * PAGE, TOUCHED.total);
@@ -97,43 +102,43 @@ TEST_F(areas, count_memory_again_that_was_given_back_between)
 
 TEST_F(areas, that_split_stay_the_same_memory)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 1);
-	fault(self, BRKSCOPE_FIRST_WRITE, 9);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 1);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 9);
 	/* mprotect of pages 4 and 5 to read-only */
-	change_by(self, BRKSCOPE_VMA_SHRINK, SYS_mprotect, RW, 0, 4, 0, 10);
-	change_by(self, BRKSCOPE_VMA_ADD, SYS_mprotect, BRKSCOPE_PROT_READ, 4, 6, 0, 0);
-	add(self, SYS_mprotect, 6, 10);
-	areas_close_group(&self->a);
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_mprotect, RW, 0, 4, 0, 10);
+	change_by(&self->replay, BRKSCOPE_VMA_ADD, SYS_mprotect, BRKSCOPE_PROT_READ, 4, 6, 0, 0);
+	add(&self->replay, SYS_mprotect, 6, 10);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(10 * PAGE, OBTAINED.now);
 	EXPECT_EQ(10 * PAGE, OBTAINED.total);
-	fault(self, BRKSCOPE_FIRST_WRITE, 9);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 9);
 	EXPECT_EQ(2 * PAGE, TOUCHED.total);
 }
 
 TEST_F(areas, with_a_hole_lose_only_the_hole)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 5);
-	fault(self, BRKSCOPE_FIRST_WRITE, 9);
-	change_by(self, BRKSCOPE_VMA_SHRINK, SYS_munmap, RW, 0, 4, 0, 10);
-	add(self, SYS_munmap, 6, 10);
-	areas_close_group(&self->a);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 5);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 9);
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_munmap, RW, 0, 4, 0, 10);
+	add(&self->replay, SYS_munmap, 6, 10);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(8 * PAGE, OBTAINED.now);
 	EXPECT_EQ(10 * PAGE, OBTAINED.total);
 	EXPECT_EQ(1 * PAGE, TOUCHED.now);
-	EXPECT_EQ(NULL, areas_find(&self->a, BASE + 5 * PAGE));
+	EXPECT_EQ(NULL, areas_find(&self->replay.a, BASE + 5 * PAGE));
 }
 
 TEST_F(areas, that_merge_stay_the_same_memory)
 {
-	add(self, SYS_mmap, 0, 4);
-	add(self, SYS_mmap, 6, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 7);
+	add(&self->replay, SYS_mmap, 0, 4);
+	add(&self->replay, SYS_mmap, 6, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 7);
 	/* a map of pages 4 and 5 joins both */
-	change_by(self, BRKSCOPE_VMA_REMOVE, SYS_mmap, RW, 0, 0, 6, 10);
-	change_by(self, BRKSCOPE_VMA_GROW, SYS_mmap, RW, 0, 10, 0, 4);
-	areas_close_group(&self->a);
+	change_by(&self->replay, BRKSCOPE_VMA_REMOVE, SYS_mmap, RW, 0, 0, 6, 10);
+	change_by(&self->replay, BRKSCOPE_VMA_GROW, SYS_mmap, RW, 0, 10, 0, 4);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(10 * PAGE, OBTAINED.total);
 	EXPECT_EQ(10 * PAGE, OBTAINED.now);
 	EXPECT_EQ(1 * PAGE, TOUCHED.now);
@@ -141,50 +146,50 @@ TEST_F(areas, that_merge_stay_the_same_memory)
 
 TEST_F(areas, that_mremap_moves_take_their_touched_pages_along)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 2);
-	change_by(self, BRKSCOPE_VMA_REMOVE, SYS_mremap, RW, 0, 0, 0, 10);
-	add(self, SYS_mremap, 1000, 1020);
-	areas_close_group(&self->a);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 2);
+	change_by(&self->replay, BRKSCOPE_VMA_REMOVE, SYS_mremap, RW, 0, 0, 0, 10);
+	add(&self->replay, SYS_mremap, 1000, 1020);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(20 * PAGE, OBTAINED.now);
 	EXPECT_EQ(20 * PAGE, OBTAINED.total);
 	EXPECT_EQ(1 * PAGE, TOUCHED.now);
-	fault(self, BRKSCOPE_FIRST_WRITE, 1002);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 1002);
 	EXPECT_EQ(1 * PAGE, TOUCHED.total);
-	fault(self, BRKSCOPE_FIRST_WRITE, 1012);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 1012);
 	EXPECT_EQ(2 * PAGE, TOUCHED.total);
 }
 
 TEST_F(areas, without_permissions_are_not_obtained_yet)
 {
-	change_by(self, BRKSCOPE_VMA_ADD, SYS_mmap, 0, 0, 100, 0, 0);
-	areas_close_group(&self->a);
+	change_by(&self->replay, BRKSCOPE_VMA_ADD, SYS_mmap, 0, 0, 100, 0, 0);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(0, OBTAINED.total);
-	change_by(self, BRKSCOPE_VMA_SHRINK, SYS_mprotect, 0, 10, 100, 0, 100);
-	add(self, SYS_mprotect, 0, 10);
-	areas_close_group(&self->a);
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_mprotect, 0, 10, 100, 0, 100);
+	add(&self->replay, SYS_mprotect, 0, 10);
+	areas_close_group(&self->replay.a);
 	EXPECT_EQ(10 * PAGE, OBTAINED.total);
 	EXPECT_EQ(10 * PAGE, OBTAINED.peak);
 }
 
 TEST_F(areas, count_a_huge_page_as_the_pages_it_covers)
 {
-	add(self, SYS_mmap, 0, 2048);
-	fault(self, BRKSCOPE_HUGE, 700);
+	add(&self->replay, SYS_mmap, 0, 2048);
+	fault(&self->replay, BRKSCOPE_HUGE, 700);
 	EXPECT_EQ(512 * PAGE, TOUCHED.total);
-	fault(self, BRKSCOPE_FIRST_WRITE, 701);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 701);
 	EXPECT_EQ(512 * PAGE, TOUCHED.total);
 }
 
 TEST_F(areas, are_all_gone_after_exec)
 {
-	add(self, SYS_mmap, 0, 10);
-	fault(self, BRKSCOPE_FIRST_WRITE, 0);
-	areas_exec(&self->a);
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 0);
+	areas_exec(&self->replay.a);
 	EXPECT_EQ(0, OBTAINED.now);
 	EXPECT_EQ(0, TOUCHED.now);
 	EXPECT_EQ(10 * PAGE, OBTAINED.peak);
-	EXPECT_EQ(NULL, areas_find(&self->a, BASE));
+	EXPECT_EQ(NULL, areas_find(&self->replay.a, BASE));
 }
 
 /* The sets are held against a plain array of the same pages. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdnoreturn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,9 @@
 
 #include "calls.h"
 
-static void *volatile sink;
-static volatile size_t too_many = SIZE_MAX / 2;
+/* Not static: the compiler must not know what becomes of them. */
+void *sink;
+size_t too_many = SIZE_MAX / 2;
 
 /* Each iteration: malloc, realloc, calloc and two frees. */
 static void *some_calls(void *arg)
@@ -36,6 +38,8 @@ static void *some_calls(void *arg)
 	}
 	return NULL;
 }
+
+#define COUNT(array)	(sizeof(array) / sizeof(*(array)))
 
 static int in_threads(int threads, long each, bool at_once)
 {
@@ -94,9 +98,14 @@ static int in_child(long each, bool with_vfork)
 static int executed(const char *self, char *each, bool child)
 {
 	long count = atol(each);
-	char *argv[] = { (char *)self, "threads", "1", each, NULL };
 	pid_t pid = child ? fork() : 0;
+	char *argv[5];
 
+	argv[0] = (char *)self;
+	argv[1] = "threads";
+	argv[2] = "1";
+	argv[3] = each;
+	argv[4] = NULL;
 	if (child && pid)
 		some_calls(&count);
 	if (!pid) {
@@ -111,12 +120,12 @@ static int executed(const char *self, char *each, bool child)
 /* So many bytes of a block, each page written once, as fast as can be. */
 static int touched(long bytes)
 {
-	volatile char *block = malloc(bytes);
+	char *block = malloc(bytes);
 	long at;
 
 	for (at = 0; block && at < bytes; at += 4096)
 		block[at] = 1;
-	free((void *)block);
+	free(block);
 	return !block;
 }
 
@@ -126,12 +135,12 @@ static void got_signal(int number)
 }
 
 /* Ends with the number of the signal as its status. */
-static void __attribute__((noreturn)) await_signal(void)
+static noreturn void await_signal(void)
 {
 	static const int all[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
 	size_t i;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < COUNT(all); i++)
 		signal(all[i], got_signal);
 	puts("ready");
 	fflush(stdout);

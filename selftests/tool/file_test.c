@@ -21,48 +21,56 @@
 
 #define REPORT_EVERY	32	/* of the lengths to which the file is cut */
 
-FIXTURE(file) {
+/* A file, and what is in it as it should be. */
+struct sample {
 	char *path;
 	unsigned char *good;
 	size_t bytes;
 };
 
-static void load(FIXTURE_DATA(file) *self)
+FIXTURE(file) {
+	struct sample sample;
+};
+
+static void load(struct sample *sample)
 {
 	struct stat st;
-	int fd = open(self->path, O_RDONLY);
+	int fd = open(sample->path, O_RDONLY);
 
 	if (fd < 0 || fstat(fd, &st))
-		die("cannot open %s", self->path);
-	self->bytes = st.st_size;
-	self->good = xmalloc(self->bytes);
-	if (read(fd, self->good, self->bytes) != (ssize_t)self->bytes)
-		die("cannot read %s", self->path);
+		die("cannot open %s", sample->path);
+	sample->bytes = st.st_size;
+	sample->good = xmalloc(sample->bytes);
+	if (read(fd, sample->good, sample->bytes) != (ssize_t)sample->bytes)
+		die("cannot read %s", sample->path);
 	close(fd);
 }
 
-static void save(FIXTURE_DATA(file) *self, const void *data, size_t bytes)
+static void save(struct sample *sample, const void *data, size_t bytes)
 {
-	int fd = open(self->path, O_WRONLY | O_TRUNC);
+	int fd = open(sample->path, O_WRONLY | O_TRUNC);
 
 	if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes)
-		die("cannot write %s", self->path);
+		die("cannot write %s", sample->path);
 	close(fd);
 }
 
 FIXTURE_SETUP(file)
 {
+	struct sample *sample = &self->sample;
 	int fd = memfd_create("brkscope", 0);	/* a disk would be slow */
 
-	self->path = xasprintf("/proc/self/fd/%d", fd);
-	synthetic_file(self->path);
-	load(self);
+	sample->path = xasprintf("/proc/self/fd/%d", fd);
+	synthetic_file(sample->path);
+	load(sample);
 }
 
 FIXTURE_TEARDOWN(file)
 {
-	free(self->path);
-	free(self->good);
+	struct sample *sample = &self->sample;
+
+	free(sample->path);
+	free(sample->good);
 }
 
 /* All of the report, to nowhere. */
@@ -96,11 +104,11 @@ static void unmute(int old)
 	close(old);
 }
 
-static struct analysis *open_file(FIXTURE_DATA(file) *self, bool *sound)
+static struct analysis *open_file(struct sample *sample, bool *sound)
 {
 	struct analysis *a = xmalloc(sizeof(*a));
 
-	*sound = capture_open(&a->capture, self->path);
+	*sound = capture_open(&a->capture, sample->path);
 	return a;
 }
 
@@ -112,8 +120,9 @@ static void close_file(struct analysis *a)
 
 TEST_F(file, that_is_whole_is_read_whole)
 {
+	struct sample *sample = &self->sample;
 	bool sound;
-	struct analysis *a = open_file(self, &sound);
+	struct analysis *a = open_file(sample, &sound);
 
 	ASSERT_TRUE(sound) TH_LOG("%s", a->capture.error);
 	EXPECT_TRUE(a->capture.complete);
@@ -125,14 +134,15 @@ TEST_F(file, that_is_whole_is_read_whole)
 
 TEST_F(file, cut_at_any_length_is_an_error_or_a_shorter_file)
 {
+	struct sample *sample = &self->sample;
 	int out = mute();
 	struct analysis *a;
 	size_t length;
 	bool sound;
 
-	for (length = 0; length < self->bytes; length++) {
-		save(self, self->good, length);
-		a = open_file(self, &sound);
+	for (length = 0; length < sample->bytes; length++) {
+		save(sample, sample->good, length);
+		a = open_file(sample, &sound);
 		if (sound) {
 			EXPECT_FALSE(a->capture.complete) TH_LOG("cut at %zu", length);
 			EXPECT_LE(a->capture.cut, length);
@@ -150,16 +160,17 @@ TEST_F(file, cut_at_any_length_is_an_error_or_a_shorter_file)
 /* No single byte can change unnoticed, but for padding between chunks. */
 TEST_F(file, with_any_byte_changed_is_an_error_or_cut_short)
 {
+	struct sample *sample = &self->sample;
 	int out = mute();
 	size_t at, unnoticed = 0;
 	struct analysis *a;
 	bool sound;
 
-	for (at = 0; at < self->bytes; at++) {
-		self->good[at] ^= 0x41;
-		save(self, self->good, self->bytes);
-		self->good[at] ^= 0x41;
-		a = open_file(self, &sound);
+	for (at = 0; at < sample->bytes; at++) {
+		sample->good[at] ^= 0x41;
+		save(sample, sample->good, sample->bytes);
+		sample->good[at] ^= 0x41;
+		a = open_file(sample, &sound);
 		if (sound)
 			report(a);
 		else
@@ -173,14 +184,15 @@ TEST_F(file, with_any_byte_changed_is_an_error_or_cut_short)
 
 TEST_F(file, that_is_damaged_gives_an_error_with_the_offset)
 {
+	struct sample *sample = &self->sample;
 	size_t at = sizeof(struct file_header) + sizeof(struct chunk_header);
 	char wanted[32];
 	struct analysis *a;
 	bool sound;
 
-	self->good[at] ^= 1;
-	save(self, self->good, self->bytes);
-	a = open_file(self, &sound);
+	sample->good[at] ^= 1;
+	save(sample, sample->good, sample->bytes);
+	a = open_file(sample, &sound);
 	EXPECT_FALSE(sound);
 	snprintf(wanted, sizeof(wanted), "offset %zu", sizeof(struct file_header));
 	EXPECT_NE(NULL, strstr(a->capture.error, wanted)) TH_LOG("%s", a->capture.error);
@@ -228,18 +240,19 @@ static void damage(unsigned char *data, size_t bytes, unsigned int *seed)
 
 TEST_F_TIMEOUT(file, with_lies_behind_right_checksums_never_crashes_the_report, 120)
 {
-	unsigned char *bad = xmalloc(self->bytes);
+	struct sample *sample = &self->sample;
+	unsigned char *bad = xmalloc(sample->bytes);
 	unsigned int seed = 4711, round, sound_ones = 0;
 	int out = mute();
 	struct analysis *a;
 	bool sound;
 
 	for (round = 0; round < 1500; round++) {
-		memcpy(bad, self->good, self->bytes);
-		damage(bad, self->bytes, &seed);
-		repair(bad, self->bytes);
-		save(self, bad, self->bytes);
-		a = open_file(self, &sound);
+		memcpy(bad, sample->good, sample->bytes);
+		damage(bad, sample->bytes, &seed);
+		repair(bad, sample->bytes);
+		save(sample, bad, sample->bytes);
+		a = open_file(sample, &sound);
 		if (sound)
 			report(a);
 		sound_ones += sound;
@@ -253,11 +266,12 @@ TEST_F_TIMEOUT(file, with_lies_behind_right_checksums_never_crashes_the_report, 
 
 TEST_F(file, of_another_kind_is_refused)
 {
+	struct sample *sample = &self->sample;
 	struct analysis *a;
 	bool sound;
 
-	save(self, "\177ELF and so on, more than sixty-four bytes of something else entirely", 64);
-	a = open_file(self, &sound);
+	save(sample, "\177ELF and so on, sixty-four bytes and more of something else, indeed", 64);
+	a = open_file(sample, &sound);
 	EXPECT_FALSE(sound);
 	EXPECT_NE(NULL, strstr(a->capture.error, "not a brkscope file"));
 	close_file(a);

@@ -24,11 +24,16 @@ struct tally {
 	u64 threads;		/* different thread ids */
 };
 
-FIXTURE(log) {
+/* A run of the program, and what the log says of it. */
+struct recording {
 	char output[4096];
 	char *file;
 	struct capture capture;
 	struct tally tally;
+};
+
+FIXTURE(log) {
+	struct recording r;
 };
 
 FIXTURE_VARIANT(log) {
@@ -40,14 +45,14 @@ FIXTURE_VARIANT_ADD(log, ours) { .malloc = "ours" };
 
 FIXTURE_SETUP(log)
 {
-	self->file = temporary_file();
+	self->r.file = temporary_file();
 }
 
 FIXTURE_TEARDOWN(log)
 {
-	capture_close(&self->capture);
-	unlink(self->file);
-	free(self->file);
+	capture_close(&self->r.capture);
+	unlink(self->r.file);
+	free(self->r.file);
 }
 
 static bool tagged(const struct brkrecord_call *c)
@@ -113,20 +118,20 @@ static void tally(struct tally *t, const struct capture *c)
 }
 
 /* Runs the program and tallies its log; the status of the tool. */
-static int run(FIXTURE_DATA(log) *self, const char *malloc, const char *options,
-	       const char *arguments)
+static int record(struct recording *r, const char *malloc, const char *options,
+		  const char *arguments)
 {
 	char *tool = build_path("user/brkscope");
 	char *calls = build_path("selftests/tool/helpers/calls");
 	int status;
 
-	status = run_command(self->output, sizeof(self->output),
+	status = run_command(r->output, sizeof(r->output),
 			     "%s run --no-kernel --malloc %s -o %s %s -- %s %s", tool, malloc,
-			     self->file, options, calls, arguments);
+			     r->file, options, calls, arguments);
 	free(tool);
 	free(calls);
-	if (capture_open(&self->capture, self->file))
-		tally(&self->tally, &self->capture);
+	if (capture_open(&r->capture, r->file))
+		tally(&r->tally, &r->capture);
 	return status;
 }
 
@@ -141,29 +146,29 @@ static void expect_iterations(struct __test_metadata *_metadata, const struct ta
 
 TEST_F(log, has_every_call_of_one_thread_once)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "threads 1 5000"));
-	ASSERT_TRUE(self->capture.complete);
-	expect_iterations(_metadata, &self->tally, 5000);
-	EXPECT_GE(self->tally.freed, 10000);
-	EXPECT_LE(self->tally.freed, 10020);
-	EXPECT_EQ(1, self->tally.starts);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "threads 1 5000"));
+	ASSERT_TRUE(self->r.capture.complete);
+	expect_iterations(_metadata, &self->r.tally, 5000);
+	EXPECT_GE(self->r.tally.freed, 10000);
+	EXPECT_LE(self->r.tally.freed, 10020);
+	EXPECT_EQ(1, self->r.tally.starts);
 }
 
 TEST_F(log, has_every_call_of_eight_threads_at_once)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "threads 8 3000"));
-	expect_iterations(_metadata, &self->tally, 8 * 3000);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "threads 8 3000"));
+	expect_iterations(_metadata, &self->r.tally, 8 * 3000);
 	/* blocks of others may have lain at the same addresses */
-	EXPECT_GE(self->tally.freed, 2 * 8 * 3000);
-	EXPECT_LE(self->tally.freed, 2 * 8 * 3000 + 20);
-	EXPECT_EQ(8, self->tally.threads);
+	EXPECT_GE(self->r.tally.freed, 2 * 8 * 3000);
+	EXPECT_LE(self->r.tally.freed, 2 * 8 * 3000 + 20);
+	EXPECT_EQ(8, self->r.tally.threads);
 }
 
 TEST_F(log, has_every_call_of_threads_that_come_and_go)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "threads-in-turn 300 3"));
-	expect_iterations(_metadata, &self->tally, 300 * 3);
-	EXPECT_EQ(300, self->tally.threads);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "threads-in-turn 300 3"));
+	expect_iterations(_metadata, &self->r.tally, 300 * 3);
+	EXPECT_EQ(300, self->r.tally.threads);
 }
 
 TEST_F(log, tells_each_function_with_its_size_and_result)
@@ -173,9 +178,9 @@ TEST_F(log, tells_each_function_with_its_size_and_result)
 	size_t i;
 	int op;
 
-	ASSERT_EQ(0, run(self, variant->malloc, "", "each"));
-	for (i = 0; i < self->capture.nr_calls; i++) {
-		call = self->capture.calls[i];
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "each"));
+	for (i = 0; i < self->r.capture.nr_calls; i++) {
+		call = self->r.capture.calls[i];
 		if (tagged(call)) {
 			EXPECT_EQ(TAG + call->op, call->size);
 			EXPECT_NE(0, call->result);
@@ -184,59 +189,61 @@ TEST_F(log, tells_each_function_with_its_size_and_result)
 			  !call->result && call->error == ENOMEM;
 	}
 	for (op = BRKRECORD_FIRST_CALL; op < BRKRECORD_OPS; op++)
-		EXPECT_EQ(op != BRKRECORD_FREE, self->tally.count[op])
+		EXPECT_EQ(op != BRKRECORD_FREE, self->r.tally.count[op])
 			TH_LOG("op %d", op);
 	EXPECT_EQ(1, failed);
 }
 
 TEST_F(log, has_nothing_of_a_forked_child)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "fork 100"));
-	expect_iterations(_metadata, &self->tally, 200);
-	EXPECT_EQ(1, self->tally.threads);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "fork 100"));
+	expect_iterations(_metadata, &self->r.tally, 200);
+	EXPECT_EQ(1, self->r.tally.threads);
 }
 
 TEST_F(log, goes_on_after_a_vfork)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "vfork 100"));
-	expect_iterations(_metadata, &self->tally, 200);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "vfork 100"));
+	expect_iterations(_metadata, &self->r.tally, 200);
 }
 
 TEST_F(log, has_nothing_of_a_program_that_a_child_executes)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "exec-child 100"));
-	expect_iterations(_metadata, &self->tally, 100);
-	EXPECT_EQ(1, self->tally.starts);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "exec-child 100"));
+	expect_iterations(_metadata, &self->r.tally, 100);
+	EXPECT_EQ(1, self->r.tally.starts);
 }
 
 TEST_F(log, goes_on_in_a_program_that_the_process_executes)
 {
-	ASSERT_EQ(0, run(self, variant->malloc, "", "exec 50"));
-	EXPECT_EQ(2, self->tally.starts);
-	EXPECT_EQ(51, self->tally.count[BRKRECORD_MALLOC]);
-	EXPECT_EQ(50, self->tally.count[BRKRECORD_CALLOC]);
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "", "exec 50"));
+	EXPECT_EQ(2, self->r.tally.starts);
+	EXPECT_EQ(51, self->r.tally.count[BRKRECORD_MALLOC]);
+	EXPECT_EQ(50, self->r.tally.count[BRKRECORD_CALLOC]);
 }
 
 TEST_F(log, of_a_killed_program_has_all_its_calls)
 {
-	ASSERT_EQ(128 + SIGKILL, run(self, variant->malloc, "", "killed 777"));
-	ASSERT_TRUE(self->capture.complete);
-	expect_iterations(_metadata, &self->tally, 777);
+	ASSERT_EQ(128 + SIGKILL, record(&self->r, variant->malloc, "", "killed 777"));
+	ASSERT_TRUE(self->r.capture.complete);
+	expect_iterations(_metadata, &self->r.tally, 777);
 }
 
 TEST_F(log, that_is_full_counts_what_it_could_not_take)
 {
+	const char *result;
 	u64 recorded, dropped;
 
-	ASSERT_EQ(0, run(self, variant->malloc, "--log-size 64K", "threads 4 1000"));
-	ASSERT_TRUE(text_value(self->capture.text[CHUNK_RESULT], "calls_dropped", &dropped, 10));
-	ASSERT_TRUE(text_value(self->capture.text[CHUNK_RESULT], "calls_recorded", &recorded, 10));
+	ASSERT_EQ(0, record(&self->r, variant->malloc, "--log-size 64K", "threads 4 1000"));
+	result = self->r.capture.text[CHUNK_RESULT];
+	ASSERT_TRUE(text_value(result, "calls_dropped", &dropped, 10));
+	ASSERT_TRUE(text_value(result, "calls_recorded", &recorded, 10));
 	EXPECT_LE(recorded, 64 * 1024 / sizeof(struct brkrecord_call));
 	EXPECT_GT(recorded, 0);
 	/* five calls an iteration, and a few of the C library's own */
 	EXPECT_GE(recorded + dropped, 4 * 5 * 1000);
 	EXPECT_LE(recorded + dropped, 4 * 5 * 1000 + 100);
-	EXPECT_NE(NULL, strstr(self->output, "--log-size"));
+	EXPECT_NE(NULL, strstr(self->r.output, "--log-size"));
 }
 
 TEST_F(log, keeps_the_malloc_of_the_program)
@@ -248,7 +255,7 @@ TEST_F(log, keeps_the_malloc_of_the_program)
 
 	status = run_command(output, sizeof(output),
 			     "%s run --no-kernel --malloc %s -o %s -- %s", tool,
-			     variant->malloc, self->file, maps);
+			     variant->malloc, self->r.file, maps);
 	free(tool);
 	EXPECT_EQ(3, status);
 	EXPECT_NE(NULL, strstr(output, "libbrkrecord.so"));

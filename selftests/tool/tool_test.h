@@ -10,7 +10,6 @@
 
 char *build_path(const char *below);
 char *temporary_file(void);
-int run_command(char *output, size_t room, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+__printf(3, 4) int run_command(char *output, size_t room, const char *format, ...);
 
 #endif /* SELFTESTS_TOOL_TOOL_TEST_H */

@@ -16,6 +16,7 @@
  * @ORIGIN_BREAK: by moving the program break
  * @ORIGIN_MALLOC: anonymous, mapped inside a malloc call
  * @ORIGIN_OTHER: anonymous, mapped by the program outside of any malloc call
+ * @ORIGINS: how many there are
  */
 enum origin {
 	ORIGIN_NONE,

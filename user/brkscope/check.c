@@ -19,11 +19,11 @@
 #define STAT_CMAJFLT	13
 #define STAT_START_BRK	47
 
+#define ENDS_A_WORD	"\n "
+
 enum verdict { OK, DIFFERS, NOT_MADE };
 
-static void judge(struct checks *c, enum verdict v, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
+__printf(3, 4)
 static void judge(struct checks *c, enum verdict v, const char *format, ...)
 {
 	static const char *const names[] = { "ok", "DIFFERS", "not made" };
@@ -120,7 +120,7 @@ static const char *next_area(const char *text, int before, struct area *a)
 		line += used;
 		for (words = 0; words < before; words++) {
 			line += strspn(line, " ");
-			line += strcspn(line, " \n");
+			line += strcspn(line, ENDS_A_WORD);
 		}
 		set_name(a, line + strspn(line, " "));
 		if (a->name_length != 10 || memcmp(a->name, "[vsyscall]", 10))
@@ -155,7 +155,8 @@ static void check_maps(struct checks *c)
 		if (!m || !v || !same_area(&kernel, &module)) {
 			theirs = area_text(&kernel, m);
 			ours = area_text(&module, v);
-			judge(c, DIFFERS, "memory areas after the first %d: /proc/PID/maps has %s, the module has %s",
+			judge(c, DIFFERS,
+			      "memory areas after the first %d: /proc/PID/maps has %s, the module has %s",
 			      areas, theirs, ours);
 			free(theirs);
 			free(ours);
@@ -218,7 +219,13 @@ static void check_break_calls(struct checks *c, const struct watch *w, const str
 	u64 start, at_end;
 
 	if (log->end.op == BRKRECORD_NONE || !text_value(c->summary, "break_start", &start, 16)) {
-		judge(c, NOT_MADE, "break as the program itself sees it: it did not end by exit(3) with libbrkrecord.so in it");
+		judge(c, NOT_MADE,
+		      "break as the program itself sees it: it did not end by exit(3) with libbrkrecord.so in it");
+		return;
+	}
+	if (w->lost) {
+		judge(c, NOT_MADE,
+		      "break as the program itself sees it: moves may be among the lost records");
 		return;
 	}
 	at_end = break_at(w, start, log->end.enter);

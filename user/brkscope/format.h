@@ -32,6 +32,7 @@
  * @pid: process that was watched
  * @created: when, seconds since 1970
  * @reserved: zero
+ * @reserved0: zero
  * @crc: CRC-32 of all fields before
  */
 struct file_header {
@@ -74,6 +75,7 @@ struct chunk_header {
  * @CHUNK_CHECKS: text, `ok|DIFFERS|not made: what was compared` lines
  * @CHUNK_RESULT: text, `name: value` lines: exit status, rusage, loss of the log
  * @CHUNK_END: empty; the file is complete
+ * @CHUNK_TYPES: one more than the last
  */
 enum chunk_type {
 	CHUNK_COMMAND		= 1,

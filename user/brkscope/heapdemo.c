@@ -29,7 +29,7 @@ static void write_pages(char *from, int pages)
 	int i;
 
 	for (i = 0; i < pages; i++)
-		((volatile char *)from)[i * page] = 1;
+		from[i * page] = 1;
 }
 
 static int read_pages(const char *from, int pages)
@@ -37,7 +37,7 @@ static int read_pages(const char *from, int pages)
 	int i, sum = 0;
 
 	for (i = 0; i < pages; i++)
-		sum += ((const volatile char *)from)[i * page];
+		sum += from[i * page];
 	return sum;
 }
 

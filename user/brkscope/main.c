@@ -36,11 +36,14 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static int help(const char *name)
+static int explain(const char *name)
 {
 	const struct command *command = name ? find_command(name) : NULL;
-	char *argv[] = { (char *)name, "--help", NULL };
+	char *argv[3];
 
+	argv[0] = (char *)name;
+	argv[1] = "--help";
+	argv[2] = NULL;
 	if (command)
 		return command->function(2, argv);
 	if (name)
@@ -63,13 +66,13 @@ int main(int argc, char **argv)
 		return STATUS_TOOL;
 	}
 	if (is_one_of(argv[1], "help", "--help", "-h"))
-		return help(argv[2]);
+		return explain(argv[2]);
 	if (is_one_of(argv[1], "--version", "-V", "version")) {
 		puts("brkscope " VERSION);
 		return 0;
 	}
 	command = find_command(argv[1]);
-	if (!command)
-		die("there is no command `%s'. Try `brkscope help'", argv[1]);
-	return command->function(argc - 1, argv + 1);
+	if (command)
+		return command->function(argc - 1, argv + 1);
+	die("there is no command `%s'. Try `brkscope help'", argv[1]);
 }

@@ -50,8 +50,8 @@ static char *find_library(const char *name)
 		}
 		free(path);
 	}
-	die("%s is neither beside this program (%s) nor in ../lib/brkscope: build it with `make user`, or name its folder in "
-	    LIBDIR_ENV, name, own);
+	die("%s is not in %s nor in ../lib/brkscope: `make user` builds it, or %s names its folder",
+	    name, own, LIBDIR_ENV);
 }
 
 static void add_library(char **list, const char *name)
@@ -59,7 +59,7 @@ static void add_library(char **list, const char *name)
 	char *path = find_library(name), *old = *list;
 
 	if (strpbrk(path, " :"))
-		die("%s cannot be preloaded: the dynamic linker takes no blank or colon in a path. Move the tree",
+		die("%s cannot be preloaded: a path with a blank or colon cannot. Move the tree",
 		    path);
 	*list = xasprintf("%s%s%s", old ? old : "", old ? ":" : "", path);
 	free(old);

@@ -21,8 +21,7 @@
 
 #define EXEC_WAIT_MS	20
 
-static void __attribute__((noreturn)) child(int gate, int exec_error, char **argv,
-					    char **environment)
+static noreturn void child(int gate, int exec_error, char **argv, char **environment)
 {
 	sigset_t none;
 	char go;

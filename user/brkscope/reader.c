@@ -16,9 +16,7 @@
 
 #include "reader.h"
 
-static bool fail(struct capture *c, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
+__printf(2, 3)
 static bool fail(struct capture *c, const char *format, ...)
 {
 	va_list args;
@@ -114,7 +112,8 @@ static bool set_kernel_header(struct capture *c, const char *payload, u64 bytes,
 	if (bytes != sizeof(*h) || memcmp(h->magic, BRKSCOPE_MAGIC, sizeof(h->magic)))
 		return fail(c, "the kernel's header at offset %llu is none", offset);
 	if (h->version != BRKSCOPE_VERSION || h->record_size != sizeof(struct brkscope_record))
-		return fail(c, "kernel records of version %u, %u bytes (offset %llu): this tool reads version %u, %zu bytes",
+		return fail(c,
+			    "kernel records of version %u, %u bytes (offset %llu): this tool reads version %u, %zu bytes",
 			    h->version, h->record_size, offset, BRKSCOPE_VERSION,
 			    sizeof(struct brkscope_record));
 	c->kernel_header = h;
@@ -189,7 +188,8 @@ static bool read_chunks(struct capture *c)
 		if (!payload)
 			break;
 		if (chunk.crc != chunk_crc(&chunk, payload))
-			return fail(c, "the chunk at offset %llu (type %u, %llu bytes) is damaged: its checksum differs",
+			return fail(c,
+				    "the chunk at offset %llu (type %u, %llu bytes) is damaged: its checksum differs",
 				    offset, chunk.type, (u64)chunk.length);
 		if (!take_chunk(c, offset, &chunk, payload))
 			return false;

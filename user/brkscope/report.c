@@ -158,7 +158,7 @@ int command_report(int argc, char **argv)
 	if (!capture_open(&a.capture, o.file))
 		die("%s: %s", o.file, a.capture.error);
 	if (!a.capture.complete)
-		complain("%s ends early, at offset %llu of %llu: the recording was cut short, this is what there is",
+		complain("%s ends early, at offset %llu of %llu: this is what there is",
 			 o.file, a.capture.cut, a.capture.bytes);
 	style_init(stdout);
 	analysis_make(&a, o.full);

@@ -27,7 +27,7 @@
 #include "program.h"
 #include "writer.h"
 
-#define LOG_SIZE	(1ULL << 30)	/* address space; memory only as used */
+#define LOG_SIZE	(1024ULL * 1024 * 1024)	/* address space; memory only as used */
 
 #define BUSY_MS		4	/* between two drains while there is something */
 #define IDLE_MS		200	/* the malloc log has no other alarm */
@@ -230,8 +230,8 @@ static void write_beginning(struct run *r)
 	writer_chunk(&r->out, CHUNK_COMMAND, command, bytes);
 	free(command);
 	uname(&host);
-	setup = xasprintf("tool: " VERSION "\nkernel: %s\nmachine: %s\nmalloc: %s\nlog: %d\nmodule: %d\n",
-			  host.release, host.machine, r->o.ours ? "ours" : "libc",
+	setup = xasprintf("tool: %s\nkernel: %s\nmachine: %s\nmalloc: %s\nlog: %d\nmodule: %d\n",
+			  VERSION, host.release, host.machine, r->o.ours ? "ours" : "libc",
 			  r->o.record, r->o.kernel);
 	writer_text(&r->out, CHUNK_SETUP, setup);
 	free(setup);
@@ -409,12 +409,12 @@ static void tell_losses(const struct run *r)
 	const struct brkrecord_header *h = r->log.header;
 
 	if (r->watch.lost)
-		complain("%llu kernel records were overwritten before they were read: --buffer SIZE makes room",
+		complain("%llu kernel records were lost unread: --buffer SIZE makes room",
 			 r->watch.lost);
 	if (!r->o.record)
 		return;
 	if (!h->attached)
-		complain("no malloc log: the program did not load libbrkrecord.so (is it static or set-uid?)");
+		complain("no malloc log: libbrkrecord.so was not loaded (a static program?)");
 	if (h->dropped)
 		complain("%llu malloc calls did not fit into the log: --log-size SIZE makes room",
 			 (u64)h->dropped);

@@ -17,6 +17,7 @@
  * @STYLE_TOUCH: a page was given
  * @STYLE_GOOD: as it should be
  * @STYLE_BAD: wrong
+ * @STYLES: how many there are
  */
 enum style {
 	STYLE_PLAIN,

@@ -3,9 +3,9 @@
  * timeline.c - what happened, in order?
  *
  * One row for each break move and change of an area; the faults between them
- * are gathered, one row for those of one kind in one area. The area change that a break move makes is
- * part of its row. What the dynamic linker does before the program's libraries
- * are there is one row, unless all is wanted.
+ * are gathered, one row for those of one kind in one area. The area change that
+ * a break move makes is part of its row. What the dynamic linker does before the
+ * program's libraries are there is one row, unless all is wanted.
  */
 #include <stdlib.h>
 #include <string.h>

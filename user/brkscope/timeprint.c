@@ -113,9 +113,10 @@ static void print_gap(const struct timeline *t, size_t first, size_t end)
 		changes += t->rows[i].kind == BRKSCOPE_VMA ? t->rows[i].count : 0;
 		faults += t->rows[i].kind == BRKSCOPE_FAULT ? t->rows[i].count : 0;
 	}
-	printf("%12s  %s%s rows left out: %s break moves, %s changes of areas, %s faults (--full)%s\n",
-	       "...", style_on(STYLE_FAINT), count_text(rows, end - first), count_text(a, breaks),
-	       count_text(b, changes), count_text(c, faults), style_off());
+	printf("%12s  %s%s rows left out: ", "...", style_on(STYLE_FAINT),
+	       count_text(rows, end - first));
+	printf("%s break moves, %s changes of areas, %s faults (--full)%s\n",
+	       count_text(a, breaks), count_text(b, changes), count_text(c, faults), style_off());
 }
 
 /**

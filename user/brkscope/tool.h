@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 #include <linux/types.h>
 
 #ifndef VERSION
@@ -24,15 +25,19 @@
 #define STATUS_CANNOT_EXEC	126	/* the program is there but cannot run */
 #define STATUS_NOT_FOUND	127	/* there is no such program */
 
+/* The kernel's names for what the compiler can check. */
+#define __printf(format, args) __attribute__(( \
+	__format__(printf, format, args)))
+
 typedef unsigned long long u64;
 
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+__printf(1, 2) void complain(const char *format, ...);
+__printf(1, 2) noreturn void die(const char *format, ...);
 
 void *xmalloc(size_t size);
 void *xrealloc(void *ptr, size_t nmemb, size_t size);
 char *xstrdup(const char *text);
-char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) char *xasprintf(const char *format, ...);
 void *grow_array(void *array, size_t used, size_t *room, size_t size);
 
 #define UNIT_TEXT	32	/* room for what the functions below write */

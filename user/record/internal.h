@@ -18,7 +18,7 @@
 #define HIDDEN		__attribute__((visibility("hidden")))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/**
+/*
  * struct next_malloc - the functions of the allocator that comes after us
  *
  * All are set once next_ready() has said true; one that no library provides

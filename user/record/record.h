@@ -69,6 +69,17 @@ struct brkrecord_header {
  *	@size its length
  * @BRKRECORD_END: the program ends by exit(3); @result is the program break
  * @BRKRECORD_FIRST_CALL: the first of the ops that are calls
+ * @BRKRECORD_MALLOC: malloc(3)
+ * @BRKRECORD_FREE: free(3)
+ * @BRKRECORD_CALLOC: calloc(3)
+ * @BRKRECORD_REALLOC: realloc(3)
+ * @BRKRECORD_REALLOCARRAY: reallocarray(3)
+ * @BRKRECORD_ALIGNED_ALLOC: aligned_alloc(3)
+ * @BRKRECORD_POSIX_MEMALIGN: posix_memalign(3)
+ * @BRKRECORD_MEMALIGN: memalign(3)
+ * @BRKRECORD_VALLOC: valloc(3)
+ * @BRKRECORD_PVALLOC: pvalloc(3)
+ * @BRKRECORD_OPS: one more than the last
  */
 enum brkrecord_op {
 	BRKRECORD_NONE			= 0,
