@@ -100,7 +100,8 @@ static char *random_page(struct place *place)
 /* One piece of work that may fault. None leaves the address space changed. */
 static void random_work(struct place *place, bool may_fork)
 {
-	volatile char *at = random_page(place);
+	char *base = random_page(place);
+	volatile char *at = base + scope_random(&place->random) % page;
 	struct iovec from = { (void *)at, 1 };
 	struct iovec to = { random_page(place), 1 };
 	pid_t child;
@@ -113,7 +114,7 @@ static void random_work(struct place *place, bool may_fork)
 		(void)*at;
 		break;
 	case 9:
-		madvise((void *)at, page, MADV_DONTNEED);
+		madvise(base, page, MADV_DONTNEED);
 		break;
 	case 10:
 		if (write(place->pipe[1], "1", 1) == 1 &&
@@ -129,7 +130,7 @@ static void random_work(struct place *place, bool may_fork)
 		process_vm_writev(getpid(), &from, 1, &to, 1, 0);
 		break;
 	case 13:
-		madvise((void *)at, page, MADV_POPULATE_WRITE);
+		madvise(base, page, MADV_POPULATE_WRITE);
 		break;
 	case 14:
 		mlock((void *)at, 1);

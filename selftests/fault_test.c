@@ -185,6 +185,28 @@ TEST_F(fault, a_new_mapping_at_an_old_address_is_touched_first_again)
 		  scope_records[1].flags & BRKSCOPE_FAULT_FIRST);
 }
 
+TEST_F(fault, a_mapping_laid_over_a_like_one_is_touched_first_again)
+{
+	size_t size = 16 * self->page;
+	char *map = mmap(NULL, size + 2 * self->page, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	map += self->page;
+	ASSERT_EQ(0, mprotect(map, size, PROT_READ | PROT_WRITE));
+	store(map);
+	store(map + 2 * self->page);
+	/* The kernel merges it with the rest: the VMA looks as before. */
+	ASSERT_EQ(map, mmap(map, 4 * self->page, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	store(map);
+	ASSERT_EQ(3, new_faults(self->events, map));
+	EXPECT_EQ(BRKSCOPE_FAULT_FIRST,
+		  scope_records[2].flags & BRKSCOPE_FAULT_FIRST);
+	ASSERT_EQ(0, mirror_read(self->pid, &scope_mirror));
+	EXPECT_EQ(1, area_at(&scope_mirror, (uintptr_t)map)->touched);
+}
+
 TEST_F(fault, the_mirror_counts_the_touched_pages_of_an_area)
 {
 	uint64_t seed = scope_seed(_metadata->name);
