@@ -8,7 +8,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,31 +24,16 @@
 #include "kernel.h"
 #include "preload.h"
 #include "program.h"
+#include "runoptions.h"
 #include "writer.h"
-
-#define LOG_SIZE	(1024ULL * 1024 * 1024)	/* address space; memory only as used */
 
 #define BUSY_MS		4	/* between two drains while there is something */
 #define IDLE_MS		200	/* the malloc log has no other alarm */
 #define ENDING_MS	2	/* waiting for other threads to end */
 #define PATIENCE_NS	3000000000ULL
 
-struct options {
-	const char	*output;
-	char		*default_output;
-	bool		ours;
-	bool		record;
-	bool		kernel;
-	bool		check;		/* disagreement is an error */
-	bool		compare;	/* hold the program at its end */
-	bool		quiet;
-	u64		buffer;
-	u64		log_size;
-	char		**argv;
-};
-
 struct run {
-	struct options	o;
+	struct run_options o;
 	struct program	program;
 	struct watch	watch;
 	struct calllog	log;
@@ -60,128 +44,12 @@ struct run {
 	int		signals;	/* signalfd */
 };
 
-static const char usage[] =
-"usage: brkscope run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-"Run PROGRAM and record its malloc calls and what the kernel did about them.\n"
-"\n"
-"  -o, --output FILE    record to FILE (default: PROGRAM.brkscope)\n"
-"  -m, --malloc WHICH   serve malloc by `libc' (the program's own, default) or\n"
-"                       by `ours' (libbrkmalloc.so)\n"
-"  -b, --buffer SIZE    the kernel's event buffer (bytes; K, M, G may follow)\n"
-"      --log-size SIZE  how long the malloc log may get (default: 1G)\n"
-"      --no-log         no malloc log: do not preload libbrkrecord.so\n"
-"      --no-kernel      the malloc log alone; needs no kernel module\n"
-"      --check          fail with status 125 if the module's numbers disagree\n"
-"                       with /proc/PID/maps, sbrk(0) and getrusage\n"
-"      --no-check       do not hold the program at its end to compare them\n"
-"  -q, --quiet          say nothing but errors\n"
-"  -h, --help           this text\n"
-"\n"
-"Exit status: that of PROGRAM; 128+N if signal N ended it; 125 if brkscope\n"
-"failed, 126 if PROGRAM cannot be executed, 127 if there is none.\n";
-
 static u64 now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-enum { OPT_LOG_SIZE = 256, OPT_NO_LOG, OPT_NO_KERNEL, OPT_CHECK, OPT_NO_CHECK };
-
-static const struct option long_options[] = {
-	{ "output", required_argument, NULL, 'o' },
-	{ "malloc", required_argument, NULL, 'm' },
-	{ "buffer", required_argument, NULL, 'b' },
-	{ "log-size", required_argument, NULL, OPT_LOG_SIZE },
-	{ "no-log", no_argument, NULL, OPT_NO_LOG },
-	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "no-check", no_argument, NULL, OPT_NO_CHECK },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 }
-};
-
-static u64 size_option(const char *name, const char *text)
-{
-	u64 bytes;
-
-	if (!parse_size(text, &bytes) || !bytes)
-		die("%s %s: not a size (a number; K, M or G may follow)", name, text);
-	return bytes;
-}
-
-static bool malloc_option(const char *which)
-{
-	if (strcmp(which, "ours") && strcmp(which, "libc"))
-		die("--malloc %s: there is `ours' and `libc'", which);
-	return !strcmp(which, "ours");
-}
-
-static void take_option(struct options *o, int option)
-{
-	switch (option) {
-	case 'o':
-		o->output = optarg;
-		break;
-	case 'm':
-		o->ours = malloc_option(optarg);
-		break;
-	case 'b':
-		o->buffer = size_option("--buffer", optarg);
-		break;
-	case OPT_LOG_SIZE:
-		o->log_size = size_option("--log-size", optarg);
-		break;
-	case OPT_NO_LOG:
-		o->record = false;
-		break;
-	case OPT_NO_KERNEL:
-		o->kernel = false;
-		break;
-	case OPT_CHECK:
-		o->check = true;
-		o->compare = true;
-		break;
-	case OPT_NO_CHECK:
-		o->check = false;
-		o->compare = false;
-		break;
-	case 'q':
-		o->quiet = true;
-		break;
-	case 'h':
-		fputs(usage, stdout);
-		exit(0);
-	default:
-		fputs("Try `brkscope run --help'.\n", stderr);
-		exit(STATUS_TOOL);
-	}
-}
-
-static void parse_options(struct options *o, int argc, char **argv)
-{
-	const char *base;
-	int option;
-
-	*o = (struct options){ .record = true, .kernel = true, .compare = true,
-			       .log_size = LOG_SIZE };
-	while ((option = getopt_long(argc, argv, "+o:m:b:qh", long_options, NULL)) != -1)
-		take_option(o, option);
-	o->argv = argv + optind;
-	if (!*o->argv)
-		die("run: which program? Try `brkscope run --help'");
-	if (!o->kernel && o->check)
-		die("--check compares with the kernel module: not together with --no-kernel");
-	if (!o->kernel && !o->record)
-		die("--no-kernel and --no-log together leave nothing to record");
-	if (!o->output) {
-		base = strrchr(*o->argv, '/');
-		o->default_output = xasprintf("%s.brkscope", base ? base + 1 : *o->argv);
-		o->output = o->default_output;
-	}
 }
 
 /* Those that ask a program to do something, and those of job control. */
@@ -426,9 +294,11 @@ static void tell_done(const struct run *r)
 
 	if (r->o.quiet)
 		return;
-	complain("%s kernel records, %s malloc calls in %s; see them with: brkscope report %s",
-		 count_text(events, r->watch.records), count_text(calls, r->log.calls),
-		 r->o.output, r->o.output);
+	count_text(events, r->watch.records);
+	count_text(calls, r->log.calls);
+	complain("%s%s%s malloc calls recorded; see them with: brkscope report %s",
+		 r->o.kernel ? events : "", r->o.kernel ? " kernel records and " : "", calls,
+		 r->o.output);
 }
 
 /* Returns false if --check was asked for and something is wrong. */
@@ -484,7 +354,7 @@ int command_run(int argc, char **argv)
 	static struct run run;
 	int status;
 
-	parse_options(&run.o, argc, argv);
+	run_options_parse(&run.o, argc, argv);
 	status = start(&run);
 	if (status)
 		return status;
