@@ -15,8 +15,8 @@
 #include <linux/ptrace.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "brkscope needs Linux 6.1 or newer: older kernels keep their VMAs in another structure"
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 37)
+#error "brkscope needs Linux 6.1.37 or newer: before, a stack grew under mmap_lock held for reading"
 #endif
 
 /*

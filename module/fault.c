@@ -227,8 +227,6 @@ int fault_enter(void *data, struct pt_regs *regs)
 	e->anon = vma_is_anonymous(vma);
 	e->prot = vma_prot(vma);
 	e->ip = current->mm == vma->vm_mm ? instruction_pointer(task_pt_regs(current)) : 0;
-	if (vma->vm_flags & VM_GROWSDOWN)
-		vma_stack_grown(w, vma);
 	e->before = page_state_read(vma->vm_mm, e->addr);
 	e->start = ktime_get_mono_fast_ns();
 	return 0;
@@ -330,7 +328,7 @@ static void fault_record(struct watch *w, const struct fault_entry *e,
 void fault_return(void *data, struct pt_regs *regs)
 {
 	struct fault_entry *e = data;
-	vm_fault_t result = regs_return_value(regs);
+	vm_fault_t result = (__force vm_fault_t)regs_return_value(regs);
 	u64 now = ktime_get_mono_fast_ns();
 	unsigned long irq;
 	struct watch *w;

@@ -150,7 +150,6 @@ const char *mirror_name(const struct watch *w, u16 id);
 u8 vma_prot(const struct vm_area_struct *vma);
 void vma_sync(struct watch *w, struct mm_struct *mm, bool rename);
 bool vma_on_write_unlock(struct pt_regs *regs);
-void vma_stack_grown(struct watch *w, struct vm_area_struct *vma);
 bool vma_fixed_wanted(struct pt_regs *regs);
 size_t vma_fixed_data_size(void);
 int vma_fixed_enter(void *data, struct pt_regs *regs);

@@ -8,8 +8,8 @@
  *
  * Context of vma_on_write_unlock(): any task; up_write() or downgrade_write()
  * of an mmap_lock is about to run, so the lock is held and the VMAs are still;
- * the hook itself allocates nothing and does not sleep. A stack that grows
- * does so under mmap_lock held for reading (before 6.5): fault.c tells.
+ * the hook itself allocates nothing and does not sleep. A stack grows under that
+ * lock, too ("mm: always expand the stack with the mmap write lock held").
  * The tree of the mirror changes under watch.lock, one node at a time.
  */
 #include <linux/dcache.h>
@@ -164,19 +164,10 @@ struct sync {
 	u32 exact;
 };
 
-/* Take the lock, if the mirror is still about the address space we compare. */
-static bool sync_lock(struct sync *s, unsigned long *irq)
+/* Is the mirror still about the address space that we compare? watch.lock is held. */
+static bool sync_valid(const struct sync *s)
 {
-	raw_spin_lock_irqsave(&s->w->lock, *irq);
-	if (s->w->vmas.epoch == s->epoch)
-		return true;
-	raw_spin_unlock_irqrestore(&s->w->lock, *irq);
-	return false;
-}
-
-static void sync_unlock(struct sync *s, unsigned long irq)
-{
-	raw_spin_unlock_irqrestore(&s->w->lock, irq);
+	return s->w->vmas.epoch == s->epoch;
 }
 
 static void change_remove(struct sync *s, struct vma_node *node)
@@ -184,12 +175,13 @@ static void change_remove(struct sync *s, struct vma_node *node)
 	struct watch *w = s->w;
 	unsigned long irq;
 
-	if (!sync_lock(s, &irq))
-		return;
-	change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, s->cause);
-	touch_clear(&w->touch, node->start, node->end);
-	mirror_free(&w->vmas, node);
-	sync_unlock(s, irq);
+	raw_spin_lock_irqsave(&w->lock, irq);
+	if (sync_valid(s)) {
+		change_record(w, BRKSCOPE_VMA_REMOVE, node, NULL, s->cause);
+		touch_clear(&w->touch, node->start, node->end);
+		mirror_free(&w->vmas, node);
+	}
+	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
 
 static void change_add(struct sync *s, const struct vma_node *new)
@@ -198,27 +190,20 @@ static void change_add(struct sync *s, const struct vma_node *new)
 	struct vma_node *node;
 	unsigned long irq;
 
-	if (!sync_lock(s, &irq))
-		return;
-	node = mirror_alloc(&w->vmas);
+	raw_spin_lock_irqsave(&w->lock, irq);
+	node = sync_valid(s) ? mirror_alloc(&w->vmas) : NULL;
 	if (node) {
 		*node = *new;
 		memset(node->faults, 0, sizeof(node->faults));
 		mirror_insert(&w->vmas, node);
 		change_record(w, BRKSCOPE_VMA_ADD, NULL, new, s->cause);
 	}
-	sync_unlock(s, irq);
+	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
 
-/* Same VMA, other range or attributes; the order in the tree does not change. */
-static void change_node(struct sync *s, u8 op, struct vma_node *node, const struct vma_node *new)
+/* The order in the tree does not change. */
+static void node_update(struct watch *w, struct vma_node *node, const struct vma_node *new)
 {
-	struct watch *w = s->w;
-	unsigned long irq;
-
-	if (!sync_lock(s, &irq))
-		return;
-	change_record(w, op, node, new, s->cause);
 	if (new->start > node->start)
 		touch_clear(&w->touch, node->start, new->start);
 	if (new->end < node->end)
@@ -229,7 +214,20 @@ static void change_node(struct sync *s, u8 op, struct vma_node *node, const stru
 	node->prot = new->prot;
 	node->attr = new->attr;
 	node->name = new->name;
-	sync_unlock(s, irq);
+}
+
+/* Same VMA, other range or attributes. */
+static void change_node(struct sync *s, u8 op, struct vma_node *node, const struct vma_node *new)
+{
+	struct watch *w = s->w;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&w->lock, irq);
+	if (sync_valid(s)) {
+		change_record(w, op, node, new, s->cause);
+		node_update(w, node, new);
+	}
+	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
 
 /* ---- comparing ---- */
@@ -239,10 +237,9 @@ static struct vma_node *node_next(struct sync *s, unsigned long addr)
 	struct vma_node *node;
 	unsigned long irq;
 
-	if (!sync_lock(s, &irq))
-		return NULL;
-	node = mirror_from(&s->w->vmas, addr);
-	sync_unlock(s, irq);
+	raw_spin_lock_irqsave(&s->w->lock, irq);
+	node = sync_valid(s) ? mirror_from(&s->w->vmas, addr) : NULL;
+	raw_spin_unlock_irqrestore(&s->w->lock, irq);
 	return node;
 }
 
@@ -374,27 +371,6 @@ void vma_sync(struct watch *w, struct mm_struct *mm, bool rename)
 		clear_bit_unlock(SYNC_BUSY, &m->busy);
 		smp_mb__after_atomic();	/* BUSY is clear before AGAIN is looked at */
 	}
-}
-
-/**
- * vma_stack_grown() - a fault is about a stack; the mirror follows if it grew
- * @w: whose
- * @vma: VM_GROWSDOWN; mmap_lock or the VMA's lock held for reading
- */
-void vma_stack_grown(struct watch *w, struct vm_area_struct *vma)
-{
-	unsigned long irq;
-	struct vma_node *node, d;
-
-	raw_spin_lock_irqsave(&w->lock, irq);
-	node = mirror_from(&w->vmas, vma->vm_start);
-	if (node && node->end == vma->vm_end && node->start > vma->vm_start) {
-		d = *node;
-		d.start = vma->vm_start;
-		change_record(w, BRKSCOPE_VMA_GROW, node, &d, -1);
-		node->start = d.start;
-	}
-	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
 
 /**
