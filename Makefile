@@ -44,6 +44,7 @@ help:
 	@echo
 	@echo 'KERNELS="6.1 6.12"  the kernels of test and check; KERNEL=X is one for all'
 	@echo 'DEPS=no             install no packages, only name those that are missing'
+	@echo 'V=1                 show the commands that build the programs'
 
 # The packages that each step needs; a no-op when they are there.
 .PHONY: deps-build deps-vm deps-test deps-check
@@ -57,7 +58,8 @@ deps-check:
 	@selftests/deps build module vm test check
 
 user: deps-build
-	@$(MAKE) -C user BUILD=$(BUILD)
+	@$(MAKE) $(if $(V),,-s) -C user BUILD=$(BUILD)
+	@echo "programs: build/user/{brkscope,heapdemo,libbrkmalloc.so,libbrkmalloc.a,libbrkrecord.so}"
 
 module: deps-build
 	@selftests/build-module $(if $(KDIR),--kdir '$(KDIR)') $(KERNEL)
