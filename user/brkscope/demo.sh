@@ -48,7 +48,8 @@ print(len(json.loads(text)), "words,", len(text), "bytes of JSON")
 '
 
 echo "What two programs make the kernel do: heapdemo on our malloc, python3 on the C library's."
-show heapdemo ours "$build/user/heapdemo"
+PATH=$build/user:$PATH
+show heapdemo ours heapdemo
 if command -v python3 >/dev/null; then
 	show python3 libc python3 -c "$work"
 else
