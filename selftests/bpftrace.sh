@@ -18,6 +18,7 @@ patience=${BPFTRACE_PATIENCE:-240}	# seconds to wait for anything
 work=
 number=0
 failures=0
+skipped=0
 
 finish()
 {
@@ -53,6 +54,7 @@ pass_if()
 skip()
 {
 	number=$((number + 1))
+	skipped=$((skipped + 1))
 	echo "ok $number $1 # SKIP $2"
 }
 
@@ -326,7 +328,9 @@ start brk "$scripts/brk.bt" "$pid"
 start vma -p "$pid" "$scripts/vma.bt"
 start firsttouch "$scripts/firsttouch.bt" "$pid"
 start command -c "$target once" "$scripts/brk.bt"
-start nobody "$scripts/brk.bt"
+# Its beginning alone decides that; to compile the rest takes most of the time.
+sed -n '/^BEGIN/,/^}/p' "$scripts/brk.bt" >"$work/begin.bt"
+start nobody "$work/begin.bt"
 # shellcheck disable=SC2154 # start() sets the variables
 {
 	attached brk "$brk_pid"
@@ -342,7 +346,7 @@ start nobody "$scripts/brk.bt"
 	wait_for "brk.bt ends with its process" ended "$brk_pid"
 	wait_for "vma.bt ends with its process" ended "$vma_pid"
 	wait_for "brk.bt ends with its command" ended "$command_pid"
-	wait_for "brk.bt without a process ends" ended "$nobody_pid"
+	wait_for "a script without a process ends" ended "$nobody_pid"
 }
 
 check_brk
@@ -350,8 +354,8 @@ check_vma
 check_firsttouch
 check_command
 grep -q 'which process' "$work/nobody.out"
-pass_if $? "brk.bt without a process asks for one and ends"
+pass_if $? "brk.bt without a process says how to name one, and ends"
 check_module
 
-echo "# Totals: pass:$((number - failures)) fail:$failures"
+echo "# Totals: pass:$((number - failures - skipped)) fail:$failures xfail:0 xpass:0 skip:$skipped error:0"
 [ $failures -eq 0 ]
