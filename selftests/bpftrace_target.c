@@ -7,8 +7,10 @@
  * VMAs and touches pages in a fixed order, says what it did in the columns of
  * the bpftrace scripts (without the times), and waits for another line, so that
  * nothing happens while the results are read. Two threads take part, never at
- * the same time. With the argument "once" it does not wait, and speaks on standard
- * error: standard output is then the tracer's.
+ * the same time. The first argument is a file on a disk, whose first page it
+ * throws out of memory and touches, a major fault. With a second argument,
+ * "once", it does not wait, and speaks on standard error: standard output is then
+ * the tracer's.
  *
  * Between the two waits it makes exactly the faults that it lists, and those
  * it counts; the last line is what getrusage() says.
@@ -45,6 +47,8 @@ static uintptr_t heap;	/* the break when the work begins, on a page boundary */
 static char *arena;	/* the mapping that both threads write to */
 static int zero_fd;	/* /dev/zero */
 static int file_fd;	/* one page of a memory file */
+static int disk_fd;	/* a file that can be read again */
+static const char *disk_name;
 static pid_t child;
 static char *child_page;
 
@@ -262,6 +266,24 @@ static void work_file(void)
 	}
 }
 
+/*
+ * A page that has to be read: the kernel gives up its locks for that and comes
+ * again. Some file systems, such as tmpfs, keep their pages.
+ */
+static void work_disk(void)
+{
+	unsigned char resident = 1;
+	char *p;
+
+	posix_fadvise(disk_fd, 0, 0, POSIX_FADV_DONTNEED);
+	p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, disk_fd, 0);
+	if (p == MAP_FAILED || mincore(p, PAGE, &resident))
+		die("mmap of the file on a disk");
+	say_vma("mmap", p, PAGE, NULL, 0, "r--p", 0);
+	read_page(p, 0, disk_name);
+	say("absent %d\n", !(resident & 1));
+}
+
 /* A fault in another address space; the kernel counts it as this process's. */
 static void work_elsewhere(void)
 {
@@ -301,6 +323,7 @@ static void work(void)
 	work_refusals();
 	work_mremap();
 	work_file();
+	work_disk();
 	work_elsewhere();
 	getrusage(RUSAGE_SELF, &after);
 	say("rusage %ld %ld\n", after.ru_minflt - before.ru_minflt,
@@ -308,7 +331,7 @@ static void work(void)
 }
 
 /* All that the work needs besides what it lists. */
-static void prepare(void)
+static void prepare(const char *path)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
 	char stack[65536];
@@ -318,6 +341,10 @@ static void prepare(void)
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) || sigaction(SIGBUS, &action, NULL))
 		die("prctl or sigaction");
 	zero_fd = open("/dev/zero", O_RDONLY);
+	disk_fd = open(path, O_RDONLY);
+	disk_name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	if (disk_fd < 0)
+		die(path);
 	file_fd = memfd_create(FILE_NAME, 0);
 	if (zero_fd < 0 || file_fd < 0 || ftruncate(file_fd, PAGE))
 		die("/dev/zero or memfd_create");
@@ -364,12 +391,16 @@ static void write_all(int fd, const char *text, size_t length)
 
 int main(int argc, char **argv)
 {
-	bool once = argc > 1 && !strcmp(argv[1], "once");
+	bool once = argc > 2 && !strcmp(argv[2], "once");
 	int out = once ? STDERR_FILENO : STDOUT_FILENO;
 	pthread_t thread;
 	char ready[32];
 
-	prepare();
+	if (argc < 2) {
+		fprintf(stderr, "usage: bpftrace_target FILE [once]\n");
+		return 1;
+	}
+	prepare(argv[1]);
 	start_child();
 	pthread_barrier_init(&turn, NULL, 2);
 	if (pthread_create(&thread, NULL, second_thread, NULL))

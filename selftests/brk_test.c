@@ -283,6 +283,7 @@ TEST_F(brk, the_brk_file_holds_the_same_rows)
 	ssize_t count, i;
 	char what[16], *row;
 	unsigned int tid;
+	int fields;
 	int used;
 	long pages;
 
@@ -299,9 +300,10 @@ TEST_F(brk, the_brk_file_holds_the_same_rows)
 		struct brkscope_record *record = &scope_records[i];
 
 		ASSERT_NE(NULL, row);
-		ASSERT_EQ(8, sscanf(row, " %llu %llu %u %15s %llx %llx %llx %ld%n",
-				    &seq, &time, &tid, what, &old, &requested,
-				    &now, &pages, &used));
+		fields = sscanf(row, " %llu %llu %u %15s %llx %llx %llx %ld%n",
+				&seq, &time, &tid, what, &old, &requested,
+				&now, &pages, &used);
+		ASSERT_EQ(8, fields);
 		EXPECT_EQ(record->seq, seq);
 		EXPECT_EQ(record->time, time);
 		EXPECT_EQ(record->tid, tid);

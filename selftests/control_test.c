@@ -84,6 +84,7 @@ TEST_F(control, watch_makes_a_row_and_a_directory_and_unwatch_removes_both)
 	static const char head[] = "brkscope control 1\n"
 		"pid state uid buffer_records records_seen comm\n";
 	char state[16], comm[32];
+	int fields;
 	unsigned int uid;
 	unsigned long buffer, seen;
 
@@ -92,8 +93,9 @@ TEST_F(control, watch_makes_a_row_and_a_directory_and_unwatch_removes_both)
 	ASSERT_EQ(0, scope_watch(self->child[0]));
 	EXPECT_TRUE(has_directory(self->child[0]));
 	ASSERT_NE(NULL, control_row(self->child[0]));
-	ASSERT_EQ(5, sscanf(control_row(self->child[0]), "%15s %u %lu %lu %31s",
-			    state, &uid, &buffer, &seen, comm));
+	fields = sscanf(control_row(self->child[0]), "%15s %u %lu %lu %31s",
+			state, &uid, &buffer, &seen, comm);
+	ASSERT_EQ(5, fields);
 	EXPECT_EQ(0, strncmp(scope_text, head, sizeof(head) - 1));
 	EXPECT_STREQ("live", state);
 	EXPECT_EQ(0, uid);
@@ -163,7 +165,7 @@ TEST_F(control, a_buffer_size_is_checked)
 	EXPECT_EQ(-EINVAL, scope_control("watch %d buffer=\n", pid));
 	EXPECT_EQ(-EINVAL, scope_control("watch %d buffer=12Z\n", pid));
 	EXPECT_EQ(-EINVAL, scope_control("watch %d buffer=-1K\n", pid));
-	EXPECT_EQ(-EINVAL, scope_control("watch %d bufer=64K\n", pid));
+	EXPECT_EQ(-EINVAL, scope_control("watch %d size=64K\n", pid));
 	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=99999M\n", pid));
 	EXPECT_NE(0, scope_control("watch %d buffer=18446744073709551615\n",
 				   pid));

@@ -91,7 +91,7 @@ FIXTURE_TEARDOWN(count)
 
 static char *random_page(struct place *place)
 {
-	char *areas[] = { place->private, place->shared, place->file };
+	char * const areas[] = { place->private, place->shared, place->file };
 	char *area = areas[scope_random(&place->random) % 3];
 
 	return area + scope_random(&place->random) % PAGES * page;
@@ -424,8 +424,10 @@ TEST_F(still, the_histogram_holds_each_latency_of_the_records)
 		row += used;
 		for (i = 0; i < 32; i++) {
 			uint64_t bin;
+			int fields;
 
-			ASSERT_EQ(1, sscanf(row, "%lu%n", &bin, &used));
+			fields = sscanf(row, "%lu%n", &bin, &used);
+			ASSERT_EQ(1, fields);
 			EXPECT_EQ(wanted[c][i], bin)
 				TH_LOG("class %s bin %d", class, i);
 			total += bin;

@@ -210,6 +210,7 @@ TEST_F(loss, the_counts_of_faults_do_not_lose_what_the_buffer_lost)
 TEST_F(loss, the_text_stream_tells_it_as_a_row)
 {
 	unsigned long long seq, lost, after;
+	int fields;
 	char *row;
 
 	ASSERT_EQ(0, child_continue(self->child));
@@ -219,11 +220,13 @@ TEST_F(loss, the_text_stream_tells_it_as_a_row)
 	ASSERT_NE(NULL, row);
 	row = strchr(row + 1, '\n');
 	ASSERT_NE(NULL, row);
-	ASSERT_EQ(2, sscanf(row, " %llu %*s %*s lost %*s %*s %*s %*s %*s %llu",
-			    &seq, &lost));
+	fields = sscanf(row, " %llu %*s %*s lost %*s %*s %*s %*s %*s %llu",
+			&seq, &lost);
+	ASSERT_EQ(2, fields);
 	EXPECT_EQ(1, seq);
 	row = strchr(row + 1, '\n');
-	ASSERT_EQ(1, sscanf(row, " %llu", &after));
+	fields = sscanf(row, " %llu", &after);
+	ASSERT_EQ(1, fields);
 	EXPECT_EQ(after, seq + lost);
 }
 

@@ -7,7 +7,7 @@
  *   test_helper fault         fault, map and move the break until killed
  *   test_helper hold FILE     keep FILE open until standard input ends
  *   test_helper sleep-in-fault
- *                             fault where nobody answers; after a signal
+ *                             touch a page where nobody answers; after a signal
  *                             USR1 answer, check the page, exit with 0
  */
 #include <fcntl.h>

@@ -213,8 +213,8 @@ static void wanted_row(struct row *row, const struct brkscope_record *r)
 
 TEST_F(text, events_agrees_with_events_bin_row_by_row)
 {
-	static const char head[] = "brkscope events 1\nseq time_ns tid event what"
-		" start end old_start old_end n access name\n";
+#define COLUMNS "seq time_ns tid event what start end old_start old_end n access name"
+	static const char head[] = "brkscope events 1\n" COLUMNS "\n";
 	int kinds[BRKSCOPE_LOST + 1] = {};
 	struct row row, wanted;
 	const char *at;

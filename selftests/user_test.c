@@ -301,8 +301,7 @@ TEST_F(user, loses_the_watch_when_the_process_executes_a_set_uid_program)
 	pid_t child;
 	int fd;
 
-	ASSERT_EQ(0, system("cp test_helper /tmp/brkscope_setuid &&"
-			    " chmod 4755 /tmp/brkscope_setuid"));
+	ASSERT_EQ(0, system("install -m 4755 test_helper /tmp/brkscope_setuid"));
 	child = child_start();
 	if (!child) {
 		if (become(SCOPE_USER))

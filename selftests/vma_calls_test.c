@@ -26,7 +26,7 @@
 /* Where the calls work: PAGES pages of private memory, a page apart from others. */
 static char *area;
 static size_t page;
-static char directory[] = "/tmp/brkscope_vma_XXXXXX";
+static char directory[sizeof("/tmp/brkscope_vma_XXXXXX")];
 
 static int map_file(const char *name, int prot, int flags, int unlink_first)
 {
@@ -353,46 +353,140 @@ FIXTURE_VARIANT(call) {
 	int (*make)(void);
 };
 
-#define CALL(which) FIXTURE_VARIANT_ADD(call, which) { .make = which }
+FIXTURE_VARIANT_ADD(call, file_private) {
+	.make = file_private
+};
 
-CALL(file_private);
-CALL(file_shared);
-CALL(file_deleted);
-CALL(name_with_spaces);
-CALL(name_with_newline);
-CALL(name_of_200_bytes);
-CALL(anonymous_shared);
-CALL(fixed_over_existing);
-CALL(fixed_over_a_hole_and_two_areas);
-CALL(munmap_hole);
-CALL(mprotect_split_and_merge);
-CALL(mprotect_many);
-CALL(pkey_protect);
-CALL(mremap_move);
-CALL(mremap_keep_old);
-CALL(mlock_part);
-CALL(mlock_and_unlock);
-CALL(mlock_all);
-CALL(madvise_each);
-CALL(memory_policy);
-CALL(sysv_memory);
-CALL(sysv_memory_detached);
-CALL(remap_pages);
-CALL(userfault_register);
-CALL(userfault_closed);
-CALL(name_anonymous);
-CALL(perf_buffer);
-CALL(stack_growth);
-CALL(growsdown_area);
-CALL(kernel_grows_the_stack);
-CALL(call_by_the_32_bit_gate);
-CALL(heap_gone_and_back);
+FIXTURE_VARIANT_ADD(call, file_shared) {
+	.make = file_shared
+};
+
+FIXTURE_VARIANT_ADD(call, file_deleted) {
+	.make = file_deleted
+};
+
+FIXTURE_VARIANT_ADD(call, name_with_spaces) {
+	.make = name_with_spaces
+};
+
+FIXTURE_VARIANT_ADD(call, name_with_newline) {
+	.make = name_with_newline
+};
+
+FIXTURE_VARIANT_ADD(call, name_of_200_bytes) {
+	.make = name_of_200_bytes
+};
+
+FIXTURE_VARIANT_ADD(call, anonymous_shared) {
+	.make = anonymous_shared
+};
+
+FIXTURE_VARIANT_ADD(call, fixed_over_existing) {
+	.make = fixed_over_existing
+};
+
+FIXTURE_VARIANT_ADD(call, fixed_over_a_hole_and_two_areas) {
+	.make = fixed_over_a_hole_and_two_areas
+};
+
+FIXTURE_VARIANT_ADD(call, munmap_hole) {
+	.make = munmap_hole
+};
+
+FIXTURE_VARIANT_ADD(call, mprotect_split_and_merge) {
+	.make = mprotect_split_and_merge
+};
+
+FIXTURE_VARIANT_ADD(call, mprotect_many) {
+	.make = mprotect_many
+};
+
+FIXTURE_VARIANT_ADD(call, pkey_protect) {
+	.make = pkey_protect
+};
+
+FIXTURE_VARIANT_ADD(call, mremap_move) {
+	.make = mremap_move
+};
+
+FIXTURE_VARIANT_ADD(call, mremap_keep_old) {
+	.make = mremap_keep_old
+};
+
+FIXTURE_VARIANT_ADD(call, mlock_part) {
+	.make = mlock_part
+};
+
+FIXTURE_VARIANT_ADD(call, mlock_and_unlock) {
+	.make = mlock_and_unlock
+};
+
+FIXTURE_VARIANT_ADD(call, mlock_all) {
+	.make = mlock_all
+};
+
+FIXTURE_VARIANT_ADD(call, madvise_each) {
+	.make = madvise_each
+};
+
+FIXTURE_VARIANT_ADD(call, memory_policy) {
+	.make = memory_policy
+};
+
+FIXTURE_VARIANT_ADD(call, sysv_memory) {
+	.make = sysv_memory
+};
+
+FIXTURE_VARIANT_ADD(call, sysv_memory_detached) {
+	.make = sysv_memory_detached
+};
+
+FIXTURE_VARIANT_ADD(call, remap_pages) {
+	.make = remap_pages
+};
+
+FIXTURE_VARIANT_ADD(call, userfault_register) {
+	.make = userfault_register
+};
+
+FIXTURE_VARIANT_ADD(call, userfault_closed) {
+	.make = userfault_closed
+};
+
+FIXTURE_VARIANT_ADD(call, name_anonymous) {
+	.make = name_anonymous
+};
+
+FIXTURE_VARIANT_ADD(call, perf_buffer) {
+	.make = perf_buffer
+};
+
+FIXTURE_VARIANT_ADD(call, stack_growth) {
+	.make = stack_growth
+};
+
+FIXTURE_VARIANT_ADD(call, growsdown_area) {
+	.make = growsdown_area
+};
+
+FIXTURE_VARIANT_ADD(call, kernel_grows_the_stack) {
+	.make = kernel_grows_the_stack
+};
+
+FIXTURE_VARIANT_ADD(call, call_by_the_32_bit_gate) {
+	.make = call_by_the_32_bit_gate
+};
+
+FIXTURE_VARIANT_ADD(call, heap_gone_and_back) {
+	.make = heap_gone_and_back
+};
 
 FIXTURE_SETUP(call)
 {
 	scope_prepare();
 	page = scope_page_size();
 	self->pid = getpid();
+	strcpy(directory, "/tmp/brkscope_vma_XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(directory));
 	area = scope_area(PAGES);
 	ASSERT_NE(NULL, area);
