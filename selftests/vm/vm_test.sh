@@ -3,7 +3,7 @@
 #
 # Does the virtual machine do what run's usage says?
 #
-# KERNEL names the kernel (default 6.1). Eight boots.
+# KERNEL names the kernel (default 6.1). Every boot takes seconds.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 top=$(cd "$here/../.." && pwd -P)
@@ -42,7 +42,15 @@ ends_with()
 }
 
 echo "TAP version 13"
-echo "1..30"
+echo "1..29"
+
+# The first boot ever on a machine probes KVM and says so; have that behind us.
+boot -- true
+if [ "$status" -ne 0 ]; then
+	sed 's/^/# err | /' "$work/err"
+	echo "Bail out! the virtual machine does not boot"
+	exit 1
+fi
 
 # The kernel log: each of these lines is one kind of trouble.
 cat >"$work/clean" <<'EOF'
