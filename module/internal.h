@@ -24,6 +24,7 @@
 #include "uapi/brkscope.h"
 
 struct proc_dir_entry;
+struct seq_file;
 struct pt_regs;
 struct watch;
 
@@ -340,8 +341,6 @@ void command_watch_ended(void);
 
 /* ---- hook.c: where we listen ---- */
 
-struct seq_file;
-
 int hook_attach(const char **why);
 void hook_detach(void);
 void hook_free(void);
@@ -352,7 +351,7 @@ void hook_show(struct seq_file *m);
 
 int may_watch(struct pid *pid, const struct cred *cred);
 
-/* ---- proc.c, events.c, control.c: the /proc/brkscope tree ---- */
+/* ---- proc.c, events.c, tables.c, control.c: the /proc/brkscope tree ---- */
 
 int proc_init(void);
 void proc_exit(void);
@@ -363,6 +362,9 @@ extern const struct proc_ops proc_events_ops;
 extern const struct proc_ops proc_events_bin_ops;
 extern const struct proc_ops proc_control_ops;
 extern const struct proc_ops proc_hooks_ops;
+extern const struct proc_ops proc_vmas_ops;
+extern const struct proc_ops proc_brk_ops;
+int faults_show(struct seq_file *m, void *unused);
 
 extern const char * const fault_class_names[BRKSCOPE_CLASSES];
 extern const char * const vma_op_names[BRKSCOPE_VMA_OPS];
