@@ -274,13 +274,24 @@ bool watch_on_mm_end(struct pt_regs *regs)
 	return true;
 }
 
+/* Another thread that ends, too, may still touch memory on its way. */
+static bool threads_have_mm(struct task_struct *task)
+{
+	struct task_struct *t;
+
+	for_each_thread(task, t)
+		if (t != task && READ_ONCE(t->mm))
+			return true;
+	return false;
+}
+
 /**
  * watch_on_task_exit() - a thread ends, perhaps the last of its process
  * @task: current
  *
- * Context: the probe of sched_process_exit, preemption off. Whether the thread
- * still has its address space here differs from kernel to kernel; if it has, and
- * is its last user, the end of that is the end of the watch.
+ * Context: the probe of sched_process_exit, preemption off, RCU read lock. Whether
+ * the thread still has its address space here differs from kernel to kernel; if it
+ * has, the end of that is the end of the watch.
  *
  * Return: was it about a watched process?
  */
@@ -294,9 +305,9 @@ bool watch_on_task_exit(struct task_struct *task)
 	if (!w)
 		return false;
 	w->status = task->signal->group_exit_code ?: task->exit_code;
-	if (task->mm && atomic_read(&task->mm->mm_users) <= 1)
+	if (task->mm)
 		WRITE_ONCE(w->exiting, true);
-	else
+	else if (!threads_have_mm(task))
 		watch_end(w, true);
 	return true;
 }

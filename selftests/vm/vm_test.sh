@@ -42,7 +42,7 @@ ends_with()
 }
 
 echo "TAP version 13"
-echo "1..29"
+echo "1..31"
 
 # The first boot ever on a machine probes KVM and says so; have that behind us.
 boot -- true
@@ -242,5 +242,33 @@ result $? "a folder without a kernel says what it lacks"
 boot --load="$work/none.ko" -- true
 ends_with 125 && grep -q "no module $work/none.ko" "$work/err"
 result $? "a module that is not there is named"
+
+# A module that holds a reference to itself can never be unloaded.
+mkdir "$work/module"
+echo 'obj-m := stuck.o' >"$work/module/Kbuild"
+cat >"$work/module/stuck.c" <<'EOF'
+#include <linux/module.h>
+
+static int __init stuck_init(void)
+{
+	__module_get(THIS_MODULE);
+	return 0;
+}
+
+static void __exit stuck_exit(void)
+{
+}
+
+module_init(stuck_init);
+module_exit(stuck_exit);
+MODULE_DESCRIPTION("never leaves");
+MODULE_LICENSE("GPL");
+EOF
+make -s -C "$("$here/kernel" --print kdir "${KERNEL:-6.1}")" M="$work/module" \
+	CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$work/out" 2>"$work/err"
+result $? "a small module builds"
+boot --load="$work/module/stuck.ko" -- grep -c '^stuck ' /proc/modules
+ends_with 126 && [ "$(cat "$work/out")" = 1 ] && grep -q "cannot unload stuck" "$work/err"
+result $? "a module is loaded for the command; that it does not unload gives 126"
 
 exit $failed
