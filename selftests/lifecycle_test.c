@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -341,6 +342,55 @@ TEST_F(life, a_watch_lasts_until_the_last_thread_has_ended)
 	ASSERT_LT(0, count);
 	EXPECT_EQ(BRKSCOPE_EXIT, scope_records[count - 1].kind);
 	EXPECT_EQ(7 << 8, scope_records[count - 1].exit.status);
+}
+
+#define ENDING_THREADS	8
+
+static pthread_barrier_t ending;
+
+/*
+ * The kernel clears the word that set_tid_address(2) names when the thread ends:
+ * here it lies in a page that nobody has touched.
+ */
+static void *touch_on_the_way_out(void *data)
+{
+	syscall(SYS_set_tid_address, data);
+	pthread_barrier_wait(&ending);
+	syscall(SYS_exit, 0);
+	return data;
+}
+
+static void end_together(void)
+{
+	char *area = scope_area(ENDING_THREADS);
+	pthread_t thread;
+	int i;
+
+	pthread_barrier_init(&ending, NULL, ENDING_THREADS);
+	for (i = 1; i < ENDING_THREADS; i++)
+		pthread_create(&thread, NULL, touch_on_the_way_out,
+			       area + i * scope_page_size());
+	touch_on_the_way_out(area);
+}
+
+TEST_F_TIMEOUT(life, faults_of_threads_that_end_together_are_all_counted, 300)
+{
+	struct rusage usage;
+	int i, status;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, start_watched(&self->child, &self->events,
+					   end_together));
+		ASSERT_EQ(0, child_continue(self->child));
+		ASSERT_EQ(self->child, wait4(self->child, &status, 0, &usage));
+		ASSERT_EQ(0, status);
+		EXPECT_EQ(usage.ru_minflt + usage.ru_majflt,
+			  scope_number(self->child, "rusage_before") +
+			  scope_number(self->child, "faults_rusage"));
+		close(self->events);
+		ASSERT_EQ(0, scope_unwatch(self->child));
+		self->child = 0;
+	}
 }
 
 static void *work_forever(void *data)
