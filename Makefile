@@ -73,6 +73,8 @@ vm-modules: deps-vm
 	@for k in $(KERNELS); do selftests/build-module $$k || exit; done
 
 load: module
+	@[ -f $(BUILD)/module/$$(uname -r)/brkscope.ko ] || { echo "load: nothing was built for \
+	the running kernel: install linux-headers-$$(uname -r), or name its headers by KDIR=" >&2; exit 1; }
 	$(SUDO) insmod $(BUILD)/module/$$(uname -r)/brkscope.ko $(PARAMETERS)
 
 unload:
