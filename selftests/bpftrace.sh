@@ -180,11 +180,12 @@ attached()
 	has_header "$1" || bail_out "$1.bt did not attach"
 }
 
-# The lines of a script, without the time and other columns: lines brk 2-8
+# The lines of a script, without the time and other columns: lines brk 2-8.
+# bpftrace prints one CPU's after another's; their times tell the order.
 lines()
 {
 	tr -s ' ' <"$work/$1.out" | sed 's/ $//' | grep -E '^[0-9]+ ' |
-		cut -d ' ' -f "$2"
+		sort -s -n -k 1,1 | cut -d ' ' -f "$2"
 }
 
 watch_module()
