@@ -110,7 +110,11 @@ int maps_read(pid_t pid, struct area_list *list)
 	got = scope_read_path(path, maps_text, sizeof(maps_text));
 	if (got < 0)
 		return got;
-	return parse_lines(maps_text, list, parse_maps_line);
+	got = parse_lines(maps_text, list, parse_maps_line);
+	/* Shown after all others where the kernel has it, but no VMA of the process. */
+	if (!got && list->count && !strcmp(list->area[list->count - 1].name, "[vsyscall]"))
+		list->count--;
+	return got;
 }
 
 /**
