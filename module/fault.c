@@ -46,7 +46,7 @@ struct fault_entry {
 	u64 start;
 	unsigned long addr;
 	unsigned long ip;
-	unsigned long vma_start;
+	u32 page;
 	struct page_state before;
 	unsigned int flags;	/* FAULT_FLAG_* of the kernel */
 	u8 prot;
@@ -223,7 +223,7 @@ int fault_enter(void *data, struct pt_regs *regs)
 	if (e->elsewhere)
 		return 0;
 	e->addr = regs_get_kernel_argument(regs, 1);
-	e->vma_start = vma->vm_start;
+	e->page = min_t(unsigned long, (e->addr - vma->vm_start) >> PAGE_SHIFT, U32_MAX);
 	e->anon = vma_is_anonymous(vma);
 	e->prot = vma_prot(vma);
 	e->ip = current->mm == vma->vm_mm ? instruction_pointer(task_pt_regs(current)) : 0;
@@ -290,8 +290,7 @@ static void fault_record(struct watch *w, const struct fault_entry *e,
 	struct brkscope_record rec = {
 		.time = now, .tid = current->pid, .kind = BRKSCOPE_FAULT,
 		.flags = fault_flags(e, result, own),
-		.fault = { .addr = e->addr, .ip = e->ip, .vma_start = e->vma_start,
-			   .prot = e->prot },
+		.fault = { .addr = e->addr, .ip = e->ip, .page = e->page, .prot = e->prot },
 	};
 	struct page_state after = page_state_read(e->mm, e->addr);
 	struct fault_retry *slot = fault_retry_slot(w);

@@ -261,7 +261,7 @@ TEST_F(fault, a_record_tells_time_thread_instruction_and_vma)
 	ASSERT_EQ(0, maps_read(self->pid, &scope_maps));
 	area = area_at(&scope_maps, r->fault.addr);
 	ASSERT_NE(NULL, area);
-	EXPECT_EQ(area->start, r->fault.vma_start);
+	EXPECT_EQ((r->fault.addr - area->start) / self->page, r->fault.page);
 	EXPECT_EQ(area->prot, r->fault.prot);
 	EXPECT_EQ(BRKSCOPE_NAME_NONE, r->fault.name);
 }

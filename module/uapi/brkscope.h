@@ -24,7 +24,8 @@
  * @version: BRKSCOPE_VERSION
  * @record_size: bytes of one record, sizeof(struct brkscope_record)
  * @page_size: bytes of a page
- * @pid: process id (thread group id) of the watched process
+ * @pid: process id (thread group id) of the watched process, as whoever began
+ *	the watch sees it
  * @start: when the watch began, ns
  * @buffer_records: how many records the event buffer holds
  * @reserved: zero
@@ -49,6 +50,12 @@ struct brkscope_header {
  * @BRKSCOPE_EXEC: the process has a new, empty address space; every VMA
  *	reported so far is gone (record.exec)
  * @BRKSCOPE_EXIT: the process has ended; nothing follows (record.exit)
+ * @BRKSCOPE_PAGE: the page allocator gave pages to a thread of the process that
+ *	was in a page fault or a memory system call (record.page)
+ * @BRKSCOPE_SIGNAL: SIGSEGV or SIGBUS for an access that the kernel could not
+ *	serve; one outside every VMA has no fault record (record.signal)
+ * @BRKSCOPE_FORK: the process made a child with an address space of its own or,
+ *	by vfork, on loan (record.fork)
  * @BRKSCOPE_LOST: made at reading time for one reader: that many records were
  *	overwritten before it came to them; @seq is the first of them (record.lost)
  */
@@ -60,6 +67,9 @@ enum brkscope_kind {
 	BRKSCOPE_EXEC	= 5,
 	BRKSCOPE_EXIT	= 6,
 	BRKSCOPE_LOST	= 7,
+	BRKSCOPE_PAGE	= 8,
+	BRKSCOPE_SIGNAL	= 9,
+	BRKSCOPE_FORK	= 10,
 };
 
 /**
@@ -123,6 +133,8 @@ enum brkscope_fault_class {
  * @BRKSCOPE_VMA_GROW: old range lies inside the new one
  * @BRKSCOPE_VMA_SHRINK: new range lies inside the old one
  * @BRKSCOPE_VMA_PROTECT: same range, other permissions
+ * @BRKSCOPE_VMA_MOVE: the old range moved to the new one with its pages (mremap);
+ *	if the sizes differ it grew or shrank on the way
  * @BRKSCOPE_VMA_CHANGE: same range and permissions; another attribute (its
  *	name, a flag such as locked) differs
  *
@@ -137,12 +149,13 @@ enum brkscope_vma_op {
 	BRKSCOPE_VMA_SHRINK	= 3,
 	BRKSCOPE_VMA_PROTECT	= 4,
 	BRKSCOPE_VMA_CHANGE	= 5,
+	BRKSCOPE_VMA_MOVE	= 6,
 	BRKSCOPE_VMA_OPS
 };
 
 /* The names of the operations as all texts print them, by number. */
 #define BRKSCOPE_VMA_OP_NAMES {						\
-	"add", "remove", "grow", "shrink", "protect", "change" }
+	"add", "remove", "grow", "shrink", "protect", "change", "move" }
 
 /* record.vma.prot and .old_prot */
 #define BRKSCOPE_PROT_READ	0x01
@@ -174,6 +187,60 @@ enum brkscope_brk_result {
 
 #define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused" }
 
+/**
+ * enum brkscope_brk_reason - why the kernel refused to move the break
+ *
+ * brk(2) itself says only that it did not; judged by the limits at that moment.
+ *
+ * @BRKSCOPE_BRK_OK: it was not refused
+ * @BRKSCOPE_BRK_BELOW: below the start of the heap; sbrk(3) gives EINVAL
+ * @BRKSCOPE_BRK_RLIMIT_DATA: above RLIMIT_DATA
+ * @BRKSCOPE_BRK_RLIMIT_AS: above RLIMIT_AS
+ * @BRKSCOPE_BRK_COLLISION: another VMA, or a stack's guard gap, is in the way
+ * @BRKSCOPE_BRK_LOCKED: above RLIMIT_MEMLOCK, after mlockall(MCL_FUTURE)
+ * @BRKSCOPE_BRK_MAP_COUNT: more VMAs than vm.max_map_count
+ * @BRKSCOPE_BRK_NO_MEMORY: none of these: overcommit (vm.overcommit_memory), or
+ *	no memory for the VMA
+ */
+enum brkscope_brk_reason {
+	BRKSCOPE_BRK_OK		= 0,
+	BRKSCOPE_BRK_BELOW	= 1,
+	BRKSCOPE_BRK_RLIMIT_DATA = 2,
+	BRKSCOPE_BRK_RLIMIT_AS	= 3,
+	BRKSCOPE_BRK_COLLISION	= 4,
+	BRKSCOPE_BRK_LOCKED	= 5,
+	BRKSCOPE_BRK_MAP_COUNT	= 6,
+	BRKSCOPE_BRK_NO_MEMORY	= 7,
+	BRKSCOPE_BRK_REASONS
+};
+
+#define BRKSCOPE_BRK_REASON_NAMES {					\
+	"ok", "below-start", "rlimit-data", "rlimit-as", "collision",	\
+	"rlimit-memlock", "max-map-count", "no-memory" }
+
+/* record.code of a page record: what the pages are for */
+enum brkscope_page_use {
+	BRKSCOPE_PAGE_DATA	= 0,	/* what the process sees */
+	BRKSCOPE_PAGE_TABLE	= 1,	/* a page table of the process */
+	BRKSCOPE_PAGE_OTHER	= 2,	/* the kernel's own, as a slab of VMAs */
+	BRKSCOPE_PAGE_USES
+};
+
+#define BRKSCOPE_PAGE_USE_NAMES { "data", "table", "other" }
+
+/* record.page.call: what the thread was at */
+#define BRKSCOPE_PAGE_IN_FAULT	-1	/* a page fault; else the system call's number */
+
+/* record.code of a fork record */
+enum brkscope_fork_result {
+	BRKSCOPE_FORK_ALONE	= 0,	/* the child is not watched: follow was not asked */
+	BRKSCOPE_FORK_FOLLOWED	= 1,	/* the child has a watch of its own */
+	BRKSCOPE_FORK_MISSED	= 2,	/* it should have one, and there was none ready */
+	BRKSCOPE_FORK_RESULTS
+};
+
+#define BRKSCOPE_FORK_RESULT_NAMES { "alone", "followed", "missed" }
+
 #define BRKSCOPE_NAME_NONE	0	/* anonymous memory without a name */
 #define BRKSCOPE_NAME_CHUNK	34	/* bytes of text in one name record */
 
@@ -181,17 +248,23 @@ enum brkscope_brk_result {
  * struct brkscope_record - one event, 64 bytes
  * @seq: number of the event in its watch, from 1; a gap means loss
  * @time: when, CLOCK_MONOTONIC ns; for a fault, when it was finished
- * @tid: thread id of who did it
+ * @tid: thread id of who did it, as whoever began the watch sees it; zero if it
+ *	is not in that one's pid namespace
  * @kind: enum brkscope_kind
- * @code: fault class, VMA operation or brk result, by @kind
+ * @code: fault class, VMA operation, brk result, page use or fork result, by @kind
  * @flags: BRKSCOPE_FAULT_* for a fault, else zero
  *
  * fault: @addr the address accessed; @ip the user instruction that did it or
- * that entered the kernel (zero if remote); @latency ns from the kernel's first
- * look at it to the end; @name of the VMA; @prot of the VMA; @vma_start of the VMA.
+ * that entered the kernel (zero if remote); @frame page frame number of what is
+ * mapped there now, zero if nothing, or if the reader lacks CAP_SYS_ADMIN; @latency
+ * ns from the kernel's first look at it to the end; @name of the VMA; @prot of the
+ * VMA; @around pages that the kernel mapped beside the wanted one (fault-around; 255:
+ * or more); @page of the VMA, counted in pages from its start (0xffffffff: or more).
  *
  * brk: @old the break before, @requested the argument, @now the break after;
- * @pages by which the heap grew (negative: shrank), counted in whole pages.
+ * @pages by which the heap grew (negative: shrank), counted in whole pages;
+ * @error errno that sbrk(3) makes of a refusal, positive; @reason
+ * enum brkscope_brk_reason.
  *
  * vma: @start, @end the range now; @old_start, @old_end before; @prot, @old_prot
  * BRKSCOPE_PROT_*; @attr BRKSCOPE_ATTR_*; @name; @cause number of the system
@@ -204,6 +277,18 @@ enum brkscope_brk_result {
  * brk record or summary tells; @comm the new command name, NUL-terminated.
  *
  * exit: @status as wait(2) reports it.
+ *
+ * page: @addr the address whose fault wanted it, or zero; @frame number of the first
+ * page frame, zero if the reader lacks CAP_SYS_ADMIN; @gfp GFP flags as the kernel
+ * numbers them (they differ from kernel to kernel; PID/events has them in words);
+ * @order 2^order pages; @zone number of the zone; @node number of the NUMA node;
+ * @call BRKSCOPE_PAGE_IN_FAULT or number of the system call; @name of the VMA of @addr.
+ *
+ * signal: @addr the address accessed; @ip the user instruction; @signo SIGSEGV or
+ * SIGBUS; @si_code the reason as in sigaction(2); @name of the VMA there, if any.
+ *
+ * fork: @child process id of the child, as whoever began the watch sees it; @shares
+ * the parent's memory until it execs or exits (vfork).
  *
  * lost: @count records that this reader did not get.
  */
@@ -218,18 +303,21 @@ struct brkscope_record {
 		struct {
 			__u64	addr;
 			__u64	ip;
-			__u64	vma_start;
+			__u64	frame;
 			__u64	latency;
 			__u16	name;
 			__u8	prot;
-			__u8	reserved[5];
+			__u8	around;
+			__u32	page;
 		} fault;
 		struct {
 			__u64	old;
 			__u64	requested;
 			__u64	now;
 			__s64	pages;
-			__u64	reserved;
+			__s32	error;
+			__u8	reason;
+			__u8	reserved[3];
 		} brk;
 		struct {
 			__u64	start;
@@ -261,6 +349,32 @@ struct brkscope_record {
 			__u64	count;
 			__u64	reserved[4];
 		} lost;
+		struct {
+			__u64	addr;
+			__u64	frame;
+			__u32	gfp;
+			__u8	order;
+			__u8	zone;
+			__u16	node;
+			__s16	call;
+			__u16	name;
+			__u32	reserved0;
+			__u64	reserved;
+		} page;
+		struct {
+			__u64	addr;
+			__u64	ip;
+			__s32	signo;
+			__s32	si_code;
+			__u16	name;
+			__u16	reserved0[3];
+			__u64	reserved;
+		} signal;
+		struct {
+			__u32	child;
+			__u32	shares;
+			__u64	reserved[4];
+		} fork;
 	};
 };
 

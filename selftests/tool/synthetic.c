@@ -74,13 +74,14 @@ static struct brkscope_record *change(u64 us, unsigned int op, int cause, u64 st
 static void faults(u64 us, unsigned int class, u64 start, unsigned int pages,
 		   unsigned int name_id)
 {
+	u64 area = name_id == HEAP_NAME ? SYNTHETIC_HEAP : SYNTHETIC_MAP;
 	struct brkscope_record *r;
 	unsigned int i;
 
 	for (i = 0; i < pages; i++) {
 		r = event(us + i, BRKSCOPE_FAULT, class);
 		r->fault.addr = start + i * SYNTHETIC_PAGE + 8;
-		r->fault.vma_start = name_id == HEAP_NAME ? SYNTHETIC_HEAP : SYNTHETIC_MAP;
+		r->fault.page = (r->fault.addr - area) / SYNTHETIC_PAGE;
 		r->fault.latency = 1000 + i;
 		r->fault.name = name_id;
 		r->flags = BRKSCOPE_FAULT_USER | BRKSCOPE_FAULT_FIRST;

@@ -188,6 +188,12 @@ static bool is_file(const char *name)
 	return *name == '/';
 }
 
+/* Where the area of a fault begins */
+static u64 area_start(const struct timeline *t, const struct brkscope_record *r)
+{
+	return (r->fault.addr & -t->page_size) - r->fault.page * t->page_size;
+}
+
 /*
  * A run of faults of one kind in one area is one row. The pages of files are
  * no heap's: unless all is wanted, all classes and files go together.
@@ -200,7 +206,7 @@ static bool fold_fault(const struct timeline *t, const struct row *row,
 	if (!t->full && is_file(row->area) && is_file(name) &&
 	    row->code != BRKSCOPE_FAILED && r->code != BRKSCOPE_FAILED)
 		return true;
-	return row->code == r->code && row->vma_start == r->fault.vma_start &&
+	return row->code == r->code && row->vma_start == area_start(t, r) &&
 	       !strcmp(row->area, name);
 }
 
@@ -226,16 +232,17 @@ static struct row *find_run(struct timeline *t, const struct brkscope_record *r,
 }
 
 /* Another fault of a run. */
-static void add_to_run(struct row *row, const struct brkscope_record *r, const char *name,
+static void add_to_run(const struct timeline *t, struct row *row,
+		       const struct brkscope_record *r, const char *name,
 		       const char *by, const struct brkrecord_call *call)
 {
 	if (row->code != r->code)
 		strcpy(row->event, "file pages");
-	if (row->vma_start != r->fault.vma_start || strcmp(row->area, name))
+	if (row->vma_start != area_start(t, r) || strcmp(row->area, name))
 		row->areas = row->areas ? row->areas + 1 : 2;
 	row->code = r->code;
 	row->area = name;
-	row->vma_start = r->fault.vma_start;
+	row->vma_start = area_start(t, r);
 	row->count++;
 	row->in_calls += !!call;
 	row->calls += call && call != row->call;
@@ -266,13 +273,13 @@ static void add_fault(struct timeline *t, const struct brkscope_record *r,
 	struct row *row = find_run(t, r, name);
 
 	if (row) {
-		add_to_run(row, r, name, by, call);
+		add_to_run(t, row, r, name, by, call);
 	} else {
 		row = new_row(t, r);
 		snprintf(row->event, ROW_EVENT, "%s", class_name(r->code));
 		row->style = r->code == BRKSCOPE_FAILED ? STYLE_BAD : STYLE_TOUCH;
 		row->area = name;
-		row->vma_start = r->fault.vma_start;
+		row->vma_start = area_start(t, r);
 		row->by = by;
 		set_call(row, call);
 	}
