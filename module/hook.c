@@ -39,6 +39,7 @@ MODULE_PARM_DESC(max_inflight, "page faults that may be under way in watched pro
  * @begin: at the entry
  * @finish: at the return
  * @tracepoint: probe for a tracepoint
+ * @optional: without it something is dearer or untold, and the rest works
  * @mechanism: what it is attached by, or was last
  * @reason: why it is not, in words
  * @addr: where the function's entry can be probed
@@ -56,6 +57,7 @@ struct hook {
 	int (*begin)(void *data, struct pt_regs *regs);
 	void (*finish)(void *data, struct pt_regs *regs);
 	void *tracepoint;
+	bool optional;
 
 	const char *mechanism;
 	const char *reason;
@@ -250,6 +252,8 @@ static int hook_attach_one(struct hook *hook)
 {
 	int err = 0;
 
+	if (!hook->addr && !hook->tracepoint)
+		return 0;
 	if (hook->tracepoint) {
 		hook->mechanism = "tracepoint";
 		err = hook_tracepoint_register(hook);
@@ -264,7 +268,7 @@ static int hook_attach_one(struct hook *hook)
 	}
 	hook->attached = !err;
 	hook->reason = err ? "the kernel refused the probe" : NULL;
-	return err;
+	return hook->optional ? 0 : err;
 }
 
 static int hook_ftrace_register(void)
@@ -274,7 +278,7 @@ static int hook_ftrace_register(void)
 	memset(&hook_ops, 0, sizeof(hook_ops));
 	hook_ops.func = hook_ftrace;
 	for (i = 0; i < HOOKS && !err; i++)
-		if (!hooks[i].tracepoint)
+		if (hooks[i].addr && hooks[i].attached)
 			err = ftrace_set_filter_ip(&hook_ops, hooks[i].addr, 0, i == 0);
 	if (!err)
 		err = register_ftrace_function(&hook_ops);
@@ -302,7 +306,7 @@ static int hook_attach_all(bool ftrace)
  * hook_attach() - start listening
  * @why: gets the reason of a failure in words
  *
- * Context: process; may sleep. All or nothing. Return: 0 or a negative errno.
+ * Context: process; may sleep. All or nothing but for what is optional. Return: 0 or a negative errno.
  */
 int hook_attach(const char **why)
 {
@@ -313,8 +317,11 @@ int hook_attach(const char **why)
 		if (!hook_hits)
 			return -ENOMEM;
 	}
-	for (i = 0; i < HOOKS && !err; i++)
+	for (i = 0; i < HOOKS && !err; i++) {
 		err = hook_resolve(&hooks[i]);
+		if (hooks[i].optional)
+			err = 0;
+	}
 	if (!err && (!COMPAT_FTRACE || hook_attach_all(true)))
 		err = hook_attach_all(false);
 	if (!err)
