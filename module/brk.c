@@ -20,15 +20,6 @@ struct brk_entry {
 };
 
 /**
- * brk_wanted() - is it a watched process that calls brk?
- * @regs: at the entry of the system call's wrapper
- */
-bool brk_wanted(struct pt_regs *regs)
-{
-	return current->mm && watch_of_mm(current->mm);
-}
-
-/**
  * brk_data_size() - bytes that brk_enter() needs to keep until the return
  */
 size_t brk_data_size(void)
@@ -39,7 +30,7 @@ size_t brk_data_size(void)
 /**
  * brk_enter() - note the break as it was and what is asked for
  * @data: brk_data_size() bytes
- * @regs: as for brk_wanted(), which said yes
+ * @regs: at the entry of the system call's wrapper
  *
  * Return: 0, or 1 if the return is of no interest.
  */

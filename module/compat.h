@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/ptrace.h>
 #include <linux/version.h>
+#include <linux/vmstat.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 37)
 #error "brkscope needs Linux 6.1.37 or newer: before, a stack grew under mmap_lock held for reading"
@@ -90,6 +91,21 @@ static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline void vma_start_write(struct vm_area_struct *vma)
 {
+}
+#endif
+
+/*
+ * How often did this CPU want a huge page at a fault and not get one? Preemption off.
+ */
+#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && defined(CONFIG_VM_EVENT_COUNTERS)
+static inline unsigned long compat_thp_fallbacks(void)
+{
+	return raw_cpu_read(vm_event_states.event[THP_FAULT_FALLBACK]);
+}
+#else
+static inline unsigned long compat_thp_fallbacks(void)
+{
+	return 0;
 }
 #endif
 

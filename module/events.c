@@ -189,6 +189,7 @@ static void text_fault(struct reader *r, const struct brkscope_record *rec)
 	char access = rec->flags & BRKSCOPE_FAULT_WRITE ? 'w' :
 		      rec->flags & BRKSCOPE_FAULT_EXEC ? 'x' : 'r';
 	char who = rec->flags & BRKSCOPE_FAULT_REMOTE ? 'm' :
+		   rec->flags & BRKSCOPE_FAULT_GUP ? 'g' :
 		   rec->flags & BRKSCOPE_FAULT_KERNEL ? 'k' : 'u';
 
 	text_printf(r, "fault %s %016llx - - - %llu %c%c%c ", fault_class_names[rec->code],

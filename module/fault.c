@@ -13,9 +13,10 @@
  * interrupts off, so that no table is freed under us, nothing dereferenced but
  * the tables. No allocation, no sleep, no user access.
  */
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
-#include <linux/ktime.h>
+#include <linux/userfaultfd_k.h>
 
 #include "internal.h"
 
@@ -39,91 +40,124 @@ struct page_state {
 	bool huge;
 };
 
-/* What fault_return() needs to know of the entry; lives in the return probe. */
+/* Neighbours that fault-around may map: its default window, fault_around_bytes */
+#define AROUND_PAGES	(SZ_64K / PAGE_SIZE)
+
+/**
+ * struct fault_entry - what fault_return() must know of the entry
+ * @mm: the watched address space: the one that faults, or else current's
+ * @id: of its watch
+ * @start: ns
+ * @addr: of the access
+ * @ip: of the user instruction
+ * @pmdp: the page middle directory entry for @addr, if there was one that stays
+ * @before: what the page table said
+ * @flags: FAULT_FLAG_* of the kernel
+ * @page: of the VMA
+ * @fallbacks: of this CPU's huge page faults so far
+ * @cpu: which CPU
+ * @prot: BRKSCOPE_PROT_* of the VMA
+ * @around: pages mapped in the window of the address
+ * @anon: the VMA is anonymous
+ * @uffd: the VMA is registered with a userfaultfd
+ * @gup: nobody accesses the page: get_user_pages() wants it to be there
+ * @no_table: a huge page was possible: there was no page table
+ * @elsewhere: the address space that faults is not @mm
+ */
 struct fault_entry {
 	struct mm_struct *mm;
 	u64 id;
 	u64 start;
 	unsigned long addr;
 	unsigned long ip;
-	u32 page;
+	pmd_t *pmdp;
 	struct page_state before;
-	unsigned int flags;	/* FAULT_FLAG_* of the kernel */
+	unsigned int flags;
+	u32 page;
+	unsigned long fallbacks;
+	int cpu;
 	u8 prot;
+	u8 around;
 	bool anon;
+	bool uffd;
+	bool gup;
+	bool no_table;
 	bool elsewhere;
 };
 
-static struct page_state page_state_huge(unsigned long pfn, bool write)
+static __always_inline struct page_state page_state_huge(unsigned long pfn, bool write)
 {
 	return (struct page_state){ .pfn = pfn, .huge = true,
 				    .kind = write ? ENTRY_WRITE : ENTRY_READ };
 }
 
-static struct page_state page_state_pte(pte_t pte)
+static __always_inline struct page_state page_state_pte(pte_t pte)
 {
-	struct page_state state = { .kind = ENTRY_NONE };
+	unsigned long pfn;
 
-	if (pte_none(pte))
-		return state;
-	if (!pte_present(pte)) {
-		state.kind = ENTRY_AWAY;
-		return state;
-	}
-	state.pfn = pte_pfn(pte);
-	if (is_zero_pfn(state.pfn))
-		state.kind = ENTRY_ZERO;
-	else
-		state.kind = pte_write(pte) ? ENTRY_WRITE : ENTRY_READ;
-	return state;
+	if (!pte_present(pte))
+		return (struct page_state){ .kind = pte_none(pte) ? ENTRY_NONE : ENTRY_AWAY };
+	pfn = pte_pfn(pte);
+	return (struct page_state){ .pfn = pfn, .kind = pte_write(pte) ? ENTRY_WRITE :
+				    is_zero_pfn(pfn) ? ENTRY_ZERO : ENTRY_READ };
 }
 
-/* Interrupts are off. */
-static struct page_state page_state_walk(struct mm_struct *mm, unsigned long addr)
+/* From the middle directory on down. Interrupts are off. */
+static __always_inline struct page_state page_state_pmd(pmd_t *pmdp, unsigned long addr)
 {
-	struct page_state none = { .kind = ENTRY_NONE };
-	pgd_t *pgdp = pgd_offset(mm, addr);
-	p4d_t *p4dp, p4d;
-	pud_t *pudp, pud;
-	pmd_t *pmdp, pmd;
+	pmd_t pmd = READ_ONCE(*pmdp);
 
-	if (pgd_none(READ_ONCE(*pgdp)))
-		return none;
-	p4dp = p4d_offset(pgdp, addr);
-	p4d = READ_ONCE(*p4dp);
-	if (p4d_none(p4d) || p4d_bad(p4d))
-		return none;
-	pudp = pud_offset(p4dp, addr);
-	pud = READ_ONCE(*pudp);
-	if (pud_none(pud) || !pud_present(pud))
-		return none;
-	if (pud_leaf(pud))
-		return page_state_huge(pud_pfn(pud), pud_write(pud));
-	pmdp = pmd_offset(pudp, addr);
-	pmd = READ_ONCE(*pmdp);
-	if (pmd_none(pmd))
-		return none;
 	if (!pmd_present(pmd))
-		return (struct page_state){ .kind = ENTRY_AWAY, .huge = true };
+		return (struct page_state){ .kind = pmd_none(pmd) ? ENTRY_NONE : ENTRY_AWAY };
 	if (pmd_leaf(pmd))
 		return page_state_huge(pmd_pfn(pmd), pmd_write(pmd));
 	return page_state_pte(READ_ONCE(*pte_offset_kernel(&pmd, addr)));
 }
 
-static struct page_state page_state_read(struct mm_struct *mm, unsigned long addr)
+/* Interrupts are off. *@pmdp becomes NULL where there is no middle directory. */
+static __always_inline struct page_state page_state_walk(struct mm_struct *mm,
+							 unsigned long addr, pmd_t **pmdp)
 {
-	struct page_state state;
-	unsigned long irq;
+	struct page_state none = { .kind = ENTRY_NONE };
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	p4d_t *p4dp;
+	pud_t *pudp, pud;
 
-	local_irq_save(irq);
-	state = page_state_walk(mm, addr);
-	local_irq_restore(irq);
-	return state;
+	*pmdp = NULL;
+	if (pgd_none(READ_ONCE(*pgdp)))
+		return none;
+	p4dp = p4d_offset(pgdp, addr);
+	if (!p4d_present(READ_ONCE(*p4dp)))
+		return none;
+	pudp = pud_offset(p4dp, addr);
+	pud = READ_ONCE(*pudp);
+	if (!pud_present(pud))
+		return none;
+	if (pud_leaf(pud))
+		return page_state_huge(pud_pfn(pud), pud_write(pud));
+	*pmdp = pmd_offset(pudp, addr);
+	return page_state_pmd(*pmdp, addr);
 }
 
 static bool page_present(const struct page_state *state)
 {
 	return state->kind != ENTRY_NONE && state->kind != ENTRY_AWAY;
+}
+
+/* How many pages of the window around an address are mapped? Interrupts are off. */
+static u8 pages_around(pmd_t *pmdp, unsigned long addr)
+{
+	unsigned long window = addr & -(AROUND_PAGES * PAGE_SIZE);
+	pmd_t pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);
+	pte_t *ptep;
+	u8 i, n = 0;
+
+	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd))
+		return 0;
+	ptep = pte_offset_kernel(&pmd, window);
+	for (i = 0; i < AROUND_PAGES; i++)
+		n += !!pte_present(READ_ONCE(ptep[i]));
+	return n;
 }
 
 /* The entry was empty; now it is not. */
@@ -174,24 +208,6 @@ static u8 fault_class(const struct fault_entry *e, const struct page_state *afte
 }
 
 /**
- * fault_wanted() - is this fault about a watched process?
- * @regs: at the entry of handle_mm_fault(vma, address, flags, regs)
- *
- * Either its memory is, or it faults on other memory (exec building a new
- * address space, process_vm_writev): the kernel counts that in its rusage.
- *
- * Context: see the head of the file; preemption off.
- */
-bool fault_wanted(struct pt_regs *regs)
-{
-	const struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
-
-	if (watch_of_mm(vma->vm_mm))
-		return true;
-	return vma->vm_mm != current->mm && current->mm && watch_of_mm(current->mm);
-}
-
-/**
  * fault_data_size() - bytes that fault_enter() needs to keep until the return
  */
 size_t fault_data_size(void)
@@ -199,36 +215,62 @@ size_t fault_data_size(void)
 	return sizeof(struct fault_entry);
 }
 
+/* It faults on memory of another process: the kernel counts that in its own rusage. */
+static int fault_enter_elsewhere(struct fault_entry *e)
+{
+	struct watch *w = current->mm ? watch_of_mm(current->mm) : NULL;
+
+	if (!w)
+		return 1;
+	e->mm = current->mm;
+	e->id = w->id;
+	e->elsewhere = true;
+	return 0;
+}
+
 /**
  * fault_enter() - note what the fault finds
  * @data: fault_data_size() bytes that fault_return() will see
- * @regs: as for fault_wanted(), which said yes
+ * @regs: at the entry of handle_mm_fault(vma, address, flags, regs)
  *
+ * Context: see the head of the file; preemption off.
  * Return: 0, or 1 if the return is of no interest.
  */
 int fault_enter(void *data, struct pt_regs *regs)
 {
 	struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
+	struct mm_struct *mm = vma->vm_mm;
+	struct watch *w = watch_of_mm(mm);
 	struct fault_entry *e = data;
-	struct watch *w = watch_of_mm(vma->vm_mm);
+	unsigned long flags, page;
 
-	e->elsewhere = !w;
-	if (!w)
-		w = current->mm ? watch_of_mm(current->mm) : NULL;
-	if (!w)
-		return 1;
-	e->mm = READ_ONCE(w->mm);
-	e->id = w->id;
 	e->flags = regs_get_kernel_argument(regs, 2);
-	if (e->elsewhere)
-		return 0;
+	if (!w)
+		return fault_enter_elsewhere(e);
+	e->elsewhere = false;
+	e->mm = mm;
+	e->id = w->id;
 	e->addr = regs_get_kernel_argument(regs, 1);
-	e->page = min_t(unsigned long, (e->addr - vma->vm_start) >> PAGE_SHIFT, U32_MAX);
+	e->gup = !regs_get_kernel_argument(regs, 3);
+	page = (e->addr - vma->vm_start) >> PAGE_SHIFT;
+	e->page = min_t(unsigned long, page, U32_MAX);
 	e->anon = vma_is_anonymous(vma);
+	e->uffd = vma->vm_flags & __VM_UFFD_FLAGS;
 	e->prot = vma_prot(vma);
-	e->ip = current->mm == vma->vm_mm ? instruction_pointer(task_pt_regs(current)) : 0;
-	e->before = page_state_read(vma->vm_mm, e->addr);
+	e->ip = current->mm == mm ? instruction_pointer(task_pt_regs(current)) : 0;
 	e->start = ktime_get_mono_fast_ns();
+	local_irq_save(flags);
+	e->before = page_state_walk(mm, e->addr, &e->pmdp);
+	if (unlikely(!e->anon)) {
+		e->around = pages_around(e->pmdp, e->addr);
+		e->pmdp = NULL;	/* a shared table of huge pages may go */
+	}
+	e->no_table = e->anon && (!e->pmdp || pmd_none(READ_ONCE(*e->pmdp)));
+	if (unlikely(e->no_table)) {
+		e->fallbacks = compat_thp_fallbacks();
+		e->cpu = raw_smp_processor_id();
+	}
+	local_irq_restore(flags);
 	return 0;
 }
 
@@ -237,7 +279,7 @@ static struct fault_retry *fault_retry_slot(struct watch *w)
 	return &w->faults.retry[(u32)current->pid % FAULT_RETRY_SLOTS];
 }
 
-/* The kernel dropped its locks and will come again: keep when it began. */
+/* The kernel dropped its locks and will come again: keep what it found, and when. */
 static void fault_keep(struct watch *w, const struct fault_entry *e)
 {
 	struct fault_retry *slot = fault_retry_slot(w);
@@ -247,23 +289,43 @@ static void fault_keep(struct watch *w, const struct fault_entry *e)
 	slot->tid = current->pid;
 	slot->addr = e->addr;
 	slot->start = e->start;
+	slot->found = e->before.kind;
 }
 
-static void fault_count(struct watch *w, const struct brkscope_record *rec)
+/* The last try of several: it began with the first. */
+static u16 fault_merge_tries(struct fault_retry *slot, struct fault_entry *e)
+{
+	u16 flags = 0;
+
+	if (slot->addr == e->addr) {
+		e->start = slot->start;
+		flags = BRKSCOPE_FAULT_RETRIED;
+		/* who reads the userfaultfd gave the page while the task waited */
+		if (e->uffd && slot->found == ENTRY_NONE)
+			e->before.kind = ENTRY_NONE;
+	}
+	slot->tid = 0;
+	return flags;
+}
+
+static void fault_count(struct watch *w, u8 class, u16 flags, u64 ns)
 {
 	struct fault_stats *stats = &w->faults;
-	u64 ns = rec->fault.latency;
 
-	stats->by_class[rec->code]++;
-	stats->total_ns[rec->code] += ns;
-	stats->hist[rec->code][ns ? min_t(int, fls64(ns) - 1, FAULT_HIST_BUCKETS - 1) : 0]++;
-	stats->user += !!(rec->flags & BRKSCOPE_FAULT_USER);
-	stats->kernel += !!(rec->flags & BRKSCOPE_FAULT_KERNEL);
-	stats->remote += !!(rec->flags & BRKSCOPE_FAULT_REMOTE);
-	stats->major += !!(rec->flags & BRKSCOPE_FAULT_MAJOR);
+	stats->by_class[class]++;
+	stats->total_ns[class] += ns;
+	stats->hist[class][min_t(int, __fls(ns | 1), FAULT_HIST_BUCKETS - 1)]++;
+	if (likely(flags & BRKSCOPE_FAULT_USER))
+		stats->user++;
+	else if (flags & BRKSCOPE_FAULT_REMOTE)
+		stats->remote++;
+	else
+		stats->kernel++;
+	if (unlikely(flags & BRKSCOPE_FAULT_MAJOR))
+		stats->major++;
 }
 
-static u16 fault_flags(const struct fault_entry *e, vm_fault_t result, bool own)
+static u16 fault_flags(const struct fault_entry *e, vm_fault_t result)
 {
 	u16 flags = 0;
 
@@ -271,50 +333,88 @@ static u16 fault_flags(const struct fault_entry *e, vm_fault_t result, bool own)
 		flags |= BRKSCOPE_FAULT_WRITE;
 	if (e->flags & FAULT_FLAG_INSTRUCTION)
 		flags |= BRKSCOPE_FAULT_EXEC;
-	if (!own)
-		flags |= BRKSCOPE_FAULT_REMOTE;
-	else if (e->flags & FAULT_FLAG_USER)
+	if (e->flags & FAULT_FLAG_USER)
 		flags |= BRKSCOPE_FAULT_USER;
+	else if (current->mm != e->mm)
+		flags |= BRKSCOPE_FAULT_REMOTE;
 	else
-		flags |= BRKSCOPE_FAULT_KERNEL;
+		flags |= e->gup ? BRKSCOPE_FAULT_KERNEL | BRKSCOPE_FAULT_GUP :
+				  BRKSCOPE_FAULT_KERNEL;
 	/* mm_account_fault() of the kernel says so */
 	if ((result & VM_FAULT_MAJOR) || (e->flags & FAULT_FLAG_TRIED))
 		flags |= BRKSCOPE_FAULT_MAJOR;
 	return flags;
 }
 
-/* watch.lock is held. */
-static void fault_record(struct watch *w, const struct fault_entry *e,
-			 vm_fault_t result, bool own, u64 now)
+/*
+ * The lock that keeps the tables is held unless the fault gave it up to wait, and
+ * so is what e->pmdp points to: no VMA goes without it, and tables go with VMAs.
+ */
+static struct page_state page_state_after(const struct fault_entry *e, vm_fault_t result,
+					  pmd_t **pmdp)
 {
-	struct brkscope_record rec = {
-		.time = now, .tid = current->pid, .kind = BRKSCOPE_FAULT,
-		.flags = fault_flags(e, result, own),
-		.fault = { .addr = e->addr, .ip = e->ip, .page = e->page, .prot = e->prot },
-	};
-	struct page_state after = page_state_read(e->mm, e->addr);
-	struct fault_retry *slot = fault_retry_slot(w);
-	struct vma_node *node = mirror_find(w, e->addr);
-	u64 start = e->start;
+	*pmdp = e->pmdp;
+	if (likely(*pmdp && !(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED))))
+		return page_state_pmd(*pmdp, e->addr);
+	return page_state_walk(e->mm, e->addr, pmdp);
+}
 
-	if (slot->tid == current->pid) {
-		if (slot->addr == e->addr) {
-			start = slot->start;
-			rec.flags |= BRKSCOPE_FAULT_RETRIED;
-		}
-		slot->tid = 0;
-	}
-	rec.code = fault_class(e, &after, result, rec.flags & BRKSCOPE_FAULT_MAJOR);
-	rec.fault.latency = now - start;
-	if (rec.code != BRKSCOPE_FAILED && page_present(&after) &&
-	    touch_set(&w->touch, e->addr))
-		rec.flags |= BRKSCOPE_FAULT_FIRST;
-	if (node) {
-		rec.fault.name = node->name;
-		node->faults[rec.code]++;
-	}
-	fault_count(w, &rec);
-	ring_put(w, &rec);
+/* A huge page was tried for, on this CPU all the while, and there was none. */
+static bool fault_fell_back(const struct fault_entry *e, const struct page_state *after)
+{
+	return !after->huge && e->cpu == raw_smp_processor_id() &&
+	       e->fallbacks != compat_thp_fallbacks();
+}
+
+/* How many neighbours were mapped along with the page */
+static u8 fault_around(const struct fault_entry *e, pmd_t *pmdp)
+{
+	u8 now = pages_around(pmdp, e->addr);
+
+	return e->before.kind == ENTRY_NONE && now > e->around + 1 ? now - e->around - 1 : 0;
+}
+
+/* watch.lock is held, interrupts are off. */
+static void fault_record(struct watch *w, struct fault_entry *e, vm_fault_t result, u64 now)
+{
+	struct fault_retry *slot = fault_retry_slot(w);
+	struct brkscope_record *rec = ring_begin(w);
+	u16 flags = fault_flags(e, result);
+	struct page_state after;
+	struct vma_node *node;
+	u8 class, around = 0;
+	pmd_t *pmdp;
+
+	after = page_state_after(e, result, &pmdp);
+	if (unlikely(slot->tid == current->pid))
+		flags |= fault_merge_tries(slot, e);
+	class = fault_class(e, &after, result, flags & BRKSCOPE_FAULT_MAJOR);
+	if (unlikely(!e->anon))
+		around = fault_around(e, pmdp);
+	else if (unlikely(e->no_table) && fault_fell_back(e, &after))
+		flags |= BRKSCOPE_FAULT_FALLBACK;
+	if (class != BRKSCOPE_FAILED && page_present(&after) && touch_set(&w->touch, e->addr))
+		flags |= BRKSCOPE_FAULT_FIRST;
+	if (unlikely(class == BRKSCOPE_HUGE))
+		touch_set_huge(&w->touch, e->addr);
+	rec->time = now;
+	rec->tid = current->pid;
+	rec->kind = BRKSCOPE_FAULT;
+	rec->code = class;
+	rec->flags = flags;
+	rec->fault.addr = e->addr;
+	rec->fault.ip = e->ip;
+	rec->fault.frame = after.pfn;
+	rec->fault.latency = now - e->start;
+	rec->fault.prot = e->prot;
+	rec->fault.around = around;
+	rec->fault.page = e->page;
+	node = mirror_find(w, e->addr);
+	if (likely(node))
+		node->faults[class]++;
+	rec->fault.name = node ? node->name : BRKSCOPE_NAME_NONE;
+	fault_count(w, class, flags, now - e->start);
+	ring_commit(w, rec);
 }
 
 /**
@@ -326,28 +426,29 @@ static void fault_record(struct watch *w, const struct fault_entry *e,
  */
 void fault_return(void *data, struct pt_regs *regs)
 {
-	struct fault_entry *e = data;
 	vm_fault_t result = (__force vm_fault_t)regs_return_value(regs);
-	u64 now = ktime_get_mono_fast_ns();
+	struct fault_entry *e = data;
 	unsigned long irq;
 	struct watch *w;
-	bool own;
+	bool counted;
+	u64 now;
 
 	w = watch_of_mm(e->mm);
 	if (!w || w->id != e->id)
 		return;
-	own = current->tgid == w->nr;
+	now = ktime_get_mono_fast_ns();
+	/* mm_account_fault() of the kernel counts for whoever runs */
+	counted = !(result & VM_FAULT_ERROR) && task_tgid(current) == w->pid;
 	raw_spin_lock_irqsave(&w->lock, irq);
-	if (result & VM_FAULT_RETRY && !(result & VM_FAULT_ERROR)) {
+	if (unlikely(result & VM_FAULT_RETRY && !(result & VM_FAULT_ERROR))) {
 		if (!e->elsewhere)
 			fault_keep(w, e);
 	} else {
-		if (own && !(result & VM_FAULT_ERROR))
-			w->faults.rusage++;
-		if (!e->elsewhere)
-			fault_record(w, e, result, own, now);
-		else if (own && !(result & VM_FAULT_ERROR))
-			w->faults.elsewhere++;
+		w->faults.rusage += counted;
+		if (likely(!e->elsewhere))
+			fault_record(w, e, result, now);
+		else
+			w->faults.elsewhere += counted;
 	}
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 }

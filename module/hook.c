@@ -34,9 +34,8 @@ MODULE_PARM_DESC(max_inflight, "page faults that may be under way in watched pro
  * @serves: what it is for
  * @symbol: the kernel's function or tracepoint
  * @enter: for the entry alone: called with the registers; was it about a watched process?
- * @wanted: for entry and return: is this call about a watched process?
  * @data_size: bytes to keep from @begin to @finish, see fault.c
- * @begin: at the entry
+ * @begin: for entry and return: at the entry; zero if it is about a watched process
  * @finish: at the return
  * @tracepoint: probe for a tracepoint
  * @optional: without it something is dearer or untold, and the rest works
@@ -52,7 +51,6 @@ struct hook {
 	const char *serves;
 	const char *symbol;
 	bool (*enter)(struct pt_regs *regs);
-	bool (*wanted)(struct pt_regs *regs);
 	size_t (*data_size)(void);
 	int (*begin)(void *data, struct pt_regs *regs);
 	void (*finish)(void *data, struct pt_regs *regs);
@@ -77,17 +75,17 @@ enum {
 
 static struct hook hooks[HOOKS] = {
 	[HOOK_FAULT] = { .serves = "faults", .symbol = "handle_mm_fault",
-		.wanted = fault_wanted, .data_size = fault_data_size,
+		.data_size = fault_data_size,
 		.begin = fault_enter, .finish = fault_return },
 	[HOOK_UNLOCK] = { .serves = "vmas", .symbol = "up_write",
 		.enter = vma_on_write_unlock },
 	[HOOK_DOWNGRADE] = { .serves = "vmas", .symbol = "downgrade_write",
 		.enter = vma_on_write_unlock },
 	[HOOK_BRK] = { .serves = "brk", .symbol = COMPAT_SYSCALL("brk"),
-		.wanted = brk_wanted, .data_size = brk_data_size,
+		.data_size = brk_data_size,
 		.begin = brk_enter, .finish = brk_return },
 	[HOOK_MMAP] = { .serves = "vmas", .symbol = COMPAT_SYSCALL("mmap"),
-		.wanted = vma_fixed_wanted, .data_size = vma_fixed_data_size,
+		.data_size = vma_fixed_data_size,
 		.begin = vma_fixed_enter, .finish = vma_fixed_return },
 	[HOOK_EXEC] = { .serves = "exec", .symbol = "setup_new_exec",
 		.enter = watch_on_exec },
@@ -147,10 +145,10 @@ static int hook_return_begin(struct kretprobe_instance *ri, struct pt_regs *regs
 {
 	struct hook *hook = container_of(get_kretprobe(ri), struct hook, rp);
 
-	if (!by_ftrace && !hook->wanted(regs))
+	if (hook->begin(ri->data, regs))
 		return 1;
 	hook_hit(hook);
-	return hook->begin(ri->data, regs);
+	return 0;
 }
 
 static int hook_return_finish(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -162,33 +160,50 @@ static int hook_return_finish(struct kretprobe_instance *ri, struct pt_regs *reg
 	return 0;
 }
 
-static void hook_ftrace_return(struct hook *hook, struct pt_regs *regs)
-{
-	preempt_disable_notrace();
-	if (hook->wanted(regs))
-		hook->rp.kp.pre_handler(&hook->rp.kp, regs);
-	preempt_enable_notrace();
-}
-
 /* The call that ftrace patches is at the entry, or behind an ENDBR or BTI there. */
-static bool hook_is_at(const struct hook *hook, unsigned long ip)
+static __always_inline bool hook_is_at(const struct hook *hook, unsigned long ip)
 {
 	return ip - hook->addr <= 2 * MCOUNT_INSN_SIZE;
 }
 
-static void hook_ftrace(unsigned long ip, unsigned long parent_ip,
-			struct ftrace_ops *ops, struct ftrace_regs *fregs)
+static noinline void hook_ftrace_run(struct hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = compat_ftrace_regs(fregs);
+	preempt_disable_notrace();
+	if (hook->begin)
+		hook->rp.kp.pre_handler(&hook->rp.kp, regs);
+	else
+		hook_entry(hook, regs);
+	preempt_enable_notrace();
+}
+
+static noinline void hook_ftrace_other(unsigned long ip, struct pt_regs *regs)
+{
 	struct hook *hook = hooks;
 
 	while (!hook_is_at(hook, ip))
 		if (++hook == hooks + HOOKS)
 			return;
-	if (hook->wanted)
-		hook_ftrace_return(hook, regs);
-	else
-		hook_entry(hook, regs);
+	hook_ftrace_run(hook, regs);
+}
+
+/*
+ * What every process of the machine passes: in a page fault, and whenever it gives
+ * up a lock that it held for writing. For the unwatched this is all of the cost.
+ */
+static void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
+				struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = compat_ftrace_regs(fregs);
+
+	if (likely(hook_is_at(&hooks[HOOK_FAULT], ip))) {
+		if (unlikely(fault_maybe(regs)))
+			hook_ftrace_run(&hooks[HOOK_FAULT], regs);
+	} else if (hook_is_at(&hooks[HOOK_UNLOCK], ip)) {
+		if (unlikely(vma_unlock_maybe(regs)))
+			hook_ftrace_run(&hooks[HOOK_UNLOCK], regs);
+	} else {
+		hook_ftrace_other(ip, regs);
+	}
 }
 
 /* ---- attaching ---- */
@@ -257,7 +272,7 @@ static int hook_attach_one(struct hook *hook)
 	if (hook->tracepoint) {
 		hook->mechanism = "tracepoint";
 		err = hook_tracepoint_register(hook);
-	} else if (hook->wanted) {
+	} else if (hook->begin) {
 		hook->mechanism = by_ftrace ? "ftrace+return" : "kretprobe";
 		err = hook_return_register(hook, by_ftrace ? (unsigned long)hook_anchor :
 							     hook->addr);
@@ -352,7 +367,7 @@ void hook_detach(void)
 			continue;
 		if (hook->tracepoint)
 			tracepoint_probe_unregister(hook->tp, hook->tracepoint, NULL);
-		else if (hook->wanted)
+		else if (hook->begin)
 			returns[n++] = &hook->rp;
 		else if (!by_ftrace)
 			unregister_kprobe(&hook->kp);
@@ -373,7 +388,7 @@ void hook_free(void)
 
 static u64 hook_missed_one(const struct hook *hook)
 {
-	return hook->wanted ? hook->rp.nmissed + hook->rp.kp.nmissed : hook->kp.nmissed;
+	return hook->begin ? hook->rp.nmissed + hook->rp.kp.nmissed : hook->kp.nmissed;
 }
 
 /**

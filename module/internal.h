@@ -9,9 +9,10 @@
 #define _BRKSCOPE_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/hash.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
-#include <linux/list_nulls.h>
+#include <linux/rculist_nulls.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/rbtree.h>
@@ -52,6 +53,8 @@ struct ring {
 
 int ring_init(struct ring *ring, u64 size);
 void ring_destroy(struct ring *ring);
+struct brkscope_record *ring_begin(struct watch *w);
+void ring_commit(struct watch *w, struct brkscope_record *slot);
 void ring_put(struct watch *w, struct brkscope_record *rec);
 void ring_clear(struct watch *w);
 u64 ring_oldest(const struct ring *ring);
@@ -148,10 +151,21 @@ const char *mirror_name(const struct watch *w, u16 id);
 
 /* ---- vma.c: what changes ---- */
 
-u8 vma_prot(const struct vm_area_struct *vma);
+/**
+ * vma_prot() - permissions of a VMA in the ABI's bits
+ * @vma: held still by the caller
+ */
+static inline u8 vma_prot(const struct vm_area_struct *vma)
+{
+	static_assert(VM_READ == BRKSCOPE_PROT_READ && VM_WRITE == BRKSCOPE_PROT_WRITE &&
+		      VM_EXEC == BRKSCOPE_PROT_EXEC);
+
+	return (vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) |
+	       (vma->vm_flags & VM_MAYSHARE ? BRKSCOPE_PROT_SHARED : 0);
+}
+
 void vma_sync(struct watch *w, struct mm_struct *mm, bool rename);
 bool vma_on_write_unlock(struct pt_regs *regs);
-bool vma_fixed_wanted(struct pt_regs *regs);
 size_t vma_fixed_data_size(void);
 int vma_fixed_enter(void *data, struct pt_regs *regs);
 void vma_fixed_return(void *data, struct pt_regs *regs);
@@ -163,10 +177,12 @@ void vma_fixed_return(void *data, struct pt_regs *regs);
 /**
  * struct touch_chunk - TOUCH_CHUNK_PAGES neighbouring pages
  * @key: first page's number / TOUCH_CHUNK_PAGES + 1; zero: unused
- * @bits: one for each page that a fault brought in
+ * @huge: a fault brought in a huge page, and so all of these at once
+ * @bits: one for each page that a fault touched
  */
 struct touch_chunk {
 	u64 key;
+	bool huge;
 	unsigned long bits[BITS_TO_LONGS(TOUCH_CHUNK_PAGES)];
 };
 
@@ -189,8 +205,10 @@ struct touch_map {
 int touch_init(struct touch_map *map, u32 chunks);
 void touch_destroy(struct touch_map *map);
 bool touch_set(struct touch_map *map, unsigned long addr);
+void touch_set_huge(struct touch_map *map, unsigned long addr);
 void touch_clear(struct touch_map *map, unsigned long start, unsigned long end);
 void touch_clear_all(struct touch_map *map);
+void touch_copy(struct watch *w, u64 number, unsigned long *bits);
 u64 touch_count(const struct touch_map *map, unsigned long start, unsigned long end);
 
 /* ---- fault.c: page faults ---- */
@@ -222,15 +240,29 @@ struct fault_stats {
 	u64 elsewhere;
 	struct fault_retry {
 		u32 tid;
+		u8 found;
 		unsigned long addr;
 		u64 start;
 	} retry[FAULT_RETRY_SLOTS];
 };
 
-bool fault_wanted(struct pt_regs *regs);
 size_t fault_data_size(void);
 int fault_enter(void *data, struct pt_regs *regs);
 void fault_return(void *data, struct pt_regs *regs);
+
+/* ---- held.c: which pages the process holds ---- */
+
+/**
+ * struct held_pages - what the page tables of a process hold
+ * @held: pages that are present and no page of a file, as /proc/PID/pagemap tells
+ * @silent: the part of them that no fault of the watch touched or gave
+ */
+struct held_pages {
+	u64 held;
+	u64 silent;
+};
+
+int held_count(struct watch *w, struct held_pages *sum);
 
 /* ---- brk.c: the program break ---- */
 
@@ -252,7 +284,6 @@ struct brk_stats {
 	u64 queries;
 };
 
-bool brk_wanted(struct pt_regs *regs);
 size_t brk_data_size(void);
 int brk_enter(void *data, struct pt_regs *regs);
 void brk_return(void *data, struct pt_regs *regs);
@@ -316,7 +347,69 @@ struct watch {
 	struct brk_stats brk;
 };
 
-struct watch *watch_of_mm(const struct mm_struct *mm);
+#define WATCH_TABLE_BITS	8
+
+extern struct hlist_nulls_head watch_by_mm[1 << WATCH_TABLE_BITS];
+
+/**
+ * watch_maybe() - could an address space be watched?
+ * @mm: only compared, never followed
+ *
+ * Cheap, and never wrong when it says no. Context: any.
+ */
+static __always_inline bool watch_maybe(const struct mm_struct *mm)
+{
+	return !is_a_nulls(READ_ONCE(watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)].first));
+}
+
+/**
+ * watch_of_mm() - the watch of an address space
+ * @mm: only compared, never followed
+ *
+ * Context: any; RCU read lock or preemption off, which also bounds how long the
+ * result may be used. Return: the watch or NULL.
+ */
+static __always_inline struct watch *watch_of_mm(const struct mm_struct *mm)
+{
+	u32 bucket = hash_ptr(mm, WATCH_TABLE_BITS);
+	struct hlist_nulls_node *node;
+	struct watch *w;
+
+	do {
+		hlist_nulls_for_each_entry_rcu(w, node, &watch_by_mm[bucket], by_mm)
+			if (READ_ONCE(w->mm) == mm)
+				return w;
+		/* an exec moved the entry we stood on to another bucket: again */
+	} while (get_nulls_value(node) != bucket);
+	return NULL;
+}
+
+/**
+ * fault_maybe() - could a fault be about a watched process?
+ * @regs: at the entry of handle_mm_fault(vma, address, flags, regs)
+ *
+ * Either its memory is watched, or it faults on other memory (exec building a new
+ * address space, process_vm_writev): the kernel counts that in its rusage.
+ */
+static __always_inline bool fault_maybe(struct pt_regs *regs)
+{
+	const struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
+	const struct mm_struct *mm = vma->vm_mm;
+
+	return watch_maybe(mm) || (mm != current->mm && watch_maybe(current->mm));
+}
+
+/**
+ * vma_unlock_maybe() - could a lock be the mmap_lock of a watched process?
+ * @regs: at the entry of up_write(sem) or downgrade_write(sem)
+ */
+static __always_inline bool vma_unlock_maybe(struct pt_regs *regs)
+{
+	struct rw_semaphore *sem = (void *)regs_get_kernel_argument(regs, 0);
+
+	return watch_maybe(container_of(sem, struct mm_struct, mmap_lock));
+}
+
 struct watch *watch_get(struct watch *w);
 void watch_put(struct watch *w);
 struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *cred, u32 vmas);

@@ -111,15 +111,18 @@ static int summary_show(struct seq_file *m, void *unused)
 		struct fault_stats faults;
 		struct brk_stats brk;
 		char comm[TASK_COMM_LEN];
+		struct held_pages held;
 		u64 end, execs, changes, pages;
 		u32 vmas;
 	} *s = kmalloc(sizeof(*s), GFP_KERNEL);
 	unsigned long rss = 0;
+	int err = s ? held_count(w, &s->held) : -ENOMEM;
 
-	if (!s) {
+	if (err) {
+		kfree(s);
 		if (mm)
 			mmput(mm);
-		return -ENOMEM;
+		return err;
 	}
 	raw_spin_lock_irq(&w->lock);
 	if (mm)
@@ -149,6 +152,7 @@ static int summary_show(struct seq_file *m, void *unused)
 	summary_faults(m, &s->faults);
 	seq_printf(m, "rusage_before: %llu\npages_touched: %llu\nrss_pages: %lu\n",
 		   w->rusage_before, s->pages, rss);
+	seq_printf(m, "pages_held: %llu\npages_silent: %llu\n", s->held.held, s->held.silent);
 	loss_lines(m, w, "events_");
 	kfree(s);
 	return 0;

@@ -53,6 +53,44 @@ void ring_destroy(struct ring *ring)
 }
 
 /**
+ * ring_begin() - the place of the next record
+ * @w: whose record
+ *
+ * Context: any but NMI; watch.lock held until ring_commit(). Overwrites the oldest
+ * record. Return: the record; the caller fills in everything but seq.
+ */
+struct brkscope_record *ring_begin(struct watch *w)
+{
+	struct ring *ring = &w->ring;
+	u64 seq = ring->head + 1;
+	struct brkscope_record *slot = &ring->slots[(seq - 1) & (ring->size - 1)];
+
+	lockdep_assert_held(&w->lock);
+	ring->overwritten += seq > ring->size && seq - ring->size > ring->base;
+	WRITE_ONCE(slot->seq, 0);
+	smp_wmb();	/* invalid before it changes; pairs with ring_get() */
+	return slot;
+}
+
+/**
+ * ring_commit() - number the record and show it to the readers
+ * @w: whose record
+ * @slot: of ring_begin()
+ *
+ * Context: as for ring_begin(), watch.lock held ever since.
+ */
+void ring_commit(struct watch *w, struct brkscope_record *slot)
+{
+	struct ring *ring = &w->ring;
+	u64 seq = ring->head + 1;
+
+	smp_store_release(&slot->seq, seq);	/* valid; pairs with ring_get() */
+	smp_store_release(&ring->head, seq);	/* pairs with the readers' loads */
+	if (wq_has_sleeper(&ring->wait))
+		irq_work_queue(&ring->wake);
+}
+
+/**
  * ring_put() - number a record and store it
  * @w: whose record
  * @rec: everything but seq filled in; a time of zero means now
@@ -61,22 +99,13 @@ void ring_destroy(struct ring *ring)
  */
 void ring_put(struct watch *w, struct brkscope_record *rec)
 {
-	struct ring *ring = &w->ring;
-	u64 seq = ring->head + 1;
-	struct brkscope_record *slot = &ring->slots[(seq - 1) & (ring->size - 1)];
+	struct brkscope_record *slot = ring_begin(w);
 
-	lockdep_assert_held(&w->lock);
 	if (!rec->time)
 		rec->time = ktime_get_mono_fast_ns();
-	ring->overwritten += seq > ring->size && seq - ring->size > ring->base;
-	WRITE_ONCE(slot->seq, 0);
-	smp_wmb();	/* invalid before it changes; pairs with ring_get() */
 	rec->seq = 0;
 	*slot = *rec;
-	smp_store_release(&slot->seq, seq);	/* valid; pairs with ring_get() */
-	smp_store_release(&ring->head, seq);	/* pairs with the readers' loads */
-	if (wq_has_sleeper(&ring->wait))
-		irq_work_queue(&ring->wake);
+	ring_commit(w, slot);
 }
 
 /**

@@ -83,6 +83,19 @@ bool touch_set(struct touch_map *map, unsigned long addr)
 	return true;
 }
 
+/**
+ * touch_set_huge() - note that a fault brought in the whole huge page
+ * @map: of the watch
+ * @addr: any address in it, touch_set() before
+ */
+void touch_set_huge(struct touch_map *map, unsigned long addr)
+{
+	struct touch_chunk *chunk = touch_slot(map, (addr >> PAGE_SHIFT) / TOUCH_CHUNK_PAGES);
+
+	if (chunk && chunk->key)
+		chunk->huge = true;
+}
+
 /* The part of a chunk that lies in the pages [first, end): false if none. */
 static bool touch_overlap(const struct touch_chunk *chunk, u64 first, u64 end,
 			  u32 *bit, u32 *bits)
@@ -134,6 +147,8 @@ static u64 touch_range(const struct touch_map *map, unsigned long start,
 		sum += touch_weight(chunk, bit, bits);
 		if (clear)
 			bitmap_clear(chunk->bits, bit, bits);
+		if (clear && bitmap_empty(chunk->bits, TOUCH_CHUNK_PAGES))
+			chunk->huge = false;
 	}
 	return sum;
 }
@@ -149,6 +164,28 @@ static u64 touch_range(const struct touch_map *map, unsigned long start,
 u64 touch_count(const struct touch_map *map, unsigned long start, unsigned long end)
 {
 	return touch_range(map, start, end, false);
+}
+
+/**
+ * touch_copy() - which pages of a piece did faults bring in?
+ * @w: whose
+ * @number: of the piece: first page's number / TOUCH_CHUNK_PAGES
+ * @bits: gets TOUCH_CHUNK_PAGES bits
+ *
+ * Context: process.
+ */
+void touch_copy(struct watch *w, u64 number, unsigned long *bits)
+{
+	struct touch_chunk *chunk;
+
+	bitmap_zero(bits, TOUCH_CHUNK_PAGES);
+	raw_spin_lock_irq(&w->lock);
+	chunk = touch_slot(&w->touch, number);
+	if (chunk && chunk->key && chunk->huge)
+		bitmap_fill(bits, TOUCH_CHUNK_PAGES);
+	else if (chunk && chunk->key)
+		bitmap_copy(bits, chunk->bits, TOUCH_CHUNK_PAGES);
+	raw_spin_unlock_irq(&w->lock);
 }
 
 /**

@@ -54,18 +54,6 @@ static const char *name_text(struct watch *w, struct vm_area_struct *vma)
 
 /* ---- what a VMA is ---- */
 
-/**
- * vma_prot() - permissions of a VMA in the ABI's bits
- * @vma: held still by the caller
- */
-u8 vma_prot(const struct vm_area_struct *vma)
-{
-	return (vma->vm_flags & VM_READ ? BRKSCOPE_PROT_READ : 0) |
-	       (vma->vm_flags & VM_WRITE ? BRKSCOPE_PROT_WRITE : 0) |
-	       (vma->vm_flags & VM_EXEC ? BRKSCOPE_PROT_EXEC : 0) |
-	       (vma->vm_flags & VM_MAYSHARE ? BRKSCOPE_PROT_SHARED : 0);
-}
-
 static u16 vma_attr(const struct vm_area_struct *vma)
 {
 	static const struct {
@@ -407,19 +395,11 @@ struct fixed_entry {
 	unsigned long end;
 };
 
-/**
- * vma_fixed_wanted() - does a watched process map something at a given address?
- * @regs: at the entry of the wrapper of mmap(2)
- *
- * Context of this and the following: the task in its system call, preemption
- * off, no lock held.
- */
-bool vma_fixed_wanted(struct pt_regs *regs)
+/* Does a watched process map something at a given address? */
+static bool fixed_wanted(struct pt_regs *regs)
 {
 	unsigned long args[6];
 
-	if (!current->mm || !watch_of_mm(current->mm))
-		return false;
 	syscall_get_arguments(current, compat_syscall_regs(regs), args);
 	return args[3] & MAP_FIXED;
 }
@@ -447,18 +427,21 @@ static void fixed_forget(const struct fixed_entry *e)
 /**
  * vma_fixed_enter() - note the range
  * @data: vma_fixed_data_size() bytes
- * @regs: as for vma_fixed_wanted(), which said yes
+ * @regs: at the entry of the wrapper of mmap(2)
+ *
+ * Context of this and the following: the task in its system call, preemption
+ * off, no lock held.
  *
  * Return: 0, or 1 if the return is of no interest: MAP_POPULATE touches the new
  * pages before it returns, so the old ones are forgotten at once.
  */
 int vma_fixed_enter(void *data, struct pt_regs *regs)
 {
-	struct watch *w = watch_of_mm(current->mm);
+	struct watch *w = current->mm ? watch_of_mm(current->mm) : NULL;
 	struct fixed_entry *e = data;
 	unsigned long args[6];
 
-	if (!w || !vma_fixed_wanted(regs))
+	if (!w || !fixed_wanted(regs))
 		return 1;
 	syscall_get_arguments(current, compat_syscall_regs(regs), args);
 	if (args[1] > TASK_SIZE || args[0] > TASK_SIZE - args[1])

@@ -33,41 +33,17 @@ static unsigned int touch_chunks = 4096;
 module_param(touch_chunks, uint, 0444);
 MODULE_PARM_DESC(touch_chunks, "pieces of 512 pages in which a watch can note touched pages (4096)");
 
-#define TABLE_BITS	8
-
-static struct hlist_nulls_head by_mm[1 << TABLE_BITS];
-static struct hlist_head by_pid[1 << TABLE_BITS];
+struct hlist_nulls_head watch_by_mm[1 << WATCH_TABLE_BITS];
+static struct hlist_head by_pid[1 << WATCH_TABLE_BITS];
 static DEFINE_RAW_SPINLOCK(table_lock);
 
 /* ---- finding; RCU or preemption off ---- */
-
-/**
- * watch_of_mm() - the watch of an address space
- * @mm: only compared, never followed
- *
- * Context: any; RCU read lock or preemption off, which also bounds how long the
- * result may be used. Return: the watch or NULL.
- */
-struct watch *watch_of_mm(const struct mm_struct *mm)
-{
-	u32 bucket = hash_ptr(mm, TABLE_BITS);
-	struct hlist_nulls_node *node;
-	struct watch *w;
-
-	do {
-		hlist_nulls_for_each_entry_rcu(w, node, &by_mm[bucket], by_mm)
-			if (READ_ONCE(w->mm) == mm)
-				return w;
-		/* an exec moved the entry we stood on to another bucket: again */
-	} while (get_nulls_value(node) != bucket);
-	return NULL;
-}
 
 static struct watch *watch_of_pid(const struct pid *pid)
 {
 	struct watch *w;
 
-	hlist_for_each_entry_rcu(w, &by_pid[hash_ptr(pid, TABLE_BITS)], by_pid, true)
+	hlist_for_each_entry_rcu(w, &by_pid[hash_ptr(pid, WATCH_TABLE_BITS)], by_pid, true)
 		if (w->pid == pid)
 			return w;
 	return NULL;
@@ -148,7 +124,7 @@ void watch_table_add_mm(struct watch *w, struct mm_struct *mm)
 
 	raw_spin_lock_irqsave(&table_lock, irq);
 	WRITE_ONCE(w->mm, mm);
-	hlist_nulls_add_head_rcu(&w->by_mm, &by_mm[hash_ptr(mm, TABLE_BITS)]);
+	hlist_nulls_add_head_rcu(&w->by_mm, &watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)]);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
 }
 
@@ -161,7 +137,7 @@ void watch_table_add_pid(struct watch *w)
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	hlist_add_head_rcu(&w->by_pid, &by_pid[hash_ptr(w->pid, TABLE_BITS)]);
+	hlist_add_head_rcu(&w->by_pid, &by_pid[hash_ptr(w->pid, WATCH_TABLE_BITS)]);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
 }
 
@@ -341,8 +317,8 @@ void watch_init(void)
 {
 	int i;
 
-	for (i = 0; i < 1 << TABLE_BITS; i++) {
-		INIT_HLIST_NULLS_HEAD(&by_mm[i], i);
+	for (i = 0; i < 1 << WATCH_TABLE_BITS; i++) {
+		INIT_HLIST_NULLS_HEAD(&watch_by_mm[i], i);
 		INIT_HLIST_HEAD(&by_pid[i]);
 	}
 }

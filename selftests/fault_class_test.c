@@ -372,6 +372,7 @@ TEST_F(class, a_fault_that_waits_for_an_answer_is_one_record_retried)
 	load(self->area + 2 * self->page);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	ASSERT_EQ(1, new_faults(self->events, self->area, PAGES));
+	EXPECT_EQ(BRKSCOPE_FIRST_READ, scope_records[0].code);
 	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_RETRIED);
 	EXPECT_EQ((uintptr_t)self->area + 2 * self->page,
 		  scope_records[0].fault.addr);

@@ -330,7 +330,19 @@ TEST_F(fault, populating_n_pages_is_n_first_writes_by_the_kernel)
 			  scope_records[i].fault.addr);
 		EXPECT_EQ(BRKSCOPE_FAULT_WRITE | BRKSCOPE_FAULT_KERNEL,
 			  scope_records[i].flags & ACCESS);
+		EXPECT_NE(0, scope_records[i].flags & BRKSCOPE_FAULT_GUP);
 	}
+}
+
+TEST_F(fault, a_locked_page_that_was_never_accessed_is_told_as_such)
+{
+	ASSERT_EQ(0, mlock(self->area + 3 * self->page, self->page));
+	store(self->area + 7 * self->page);
+	ASSERT_EQ(2, new_faults(self->events, self->area));
+	EXPECT_EQ((uintptr_t)self->area + 3 * self->page, scope_records[0].fault.addr);
+	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_GUP);
+	EXPECT_EQ(0, scope_records[1].flags & BRKSCOPE_FAULT_GUP);
+	munlock(self->area, PAGES * self->page);
 }
 
 TEST_F(fault, a_write_by_another_process_is_remote_and_not_ours_to_count)

@@ -139,6 +139,7 @@ static void wanted_fault(struct row *row, const struct brkscope_record *r)
 	row->access[0] = r->flags & BRKSCOPE_FAULT_WRITE ? 'w' :
 			 r->flags & BRKSCOPE_FAULT_EXEC ? 'x' : 'r';
 	row->access[1] = r->flags & BRKSCOPE_FAULT_USER ? 'u' :
+			 r->flags & BRKSCOPE_FAULT_GUP ? 'g' :
 			 r->flags & BRKSCOPE_FAULT_KERNEL ? 'k' : 'm';
 	row->access[2] = r->flags & BRKSCOPE_FAULT_FIRST ? '1' : '.';
 	row->access[3] = '\0';

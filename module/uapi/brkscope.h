@@ -125,6 +125,10 @@ enum brkscope_fault_class {
 #define BRKSCOPE_FAULT_MAJOR	0x0020	/* counted as major by the kernel */
 #define BRKSCOPE_FAULT_RETRIED	0x0040	/* took the kernel more than one try */
 #define BRKSCOPE_FAULT_FIRST	0x0080	/* no fault touched this page of this VMA before */
+#define BRKSCOPE_FAULT_GUP	0x0100	/* no access: the kernel wanted the page to be there
+					 * (MAP_POPULATE, mlock, O_DIRECT, ...)
+					 */
+#define BRKSCOPE_FAULT_FALLBACK	0x0200	/* a huge page was tried for, there was none */
 
 /**
  * enum brkscope_vma_op - how a VMA changed
