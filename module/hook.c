@@ -321,7 +321,8 @@ static int hook_attach_all(bool ftrace)
  * hook_attach() - start listening
  * @why: gets the reason of a failure in words
  *
- * Context: process; may sleep. All or nothing but for what is optional. Return: 0 or a negative errno.
+ * Context: process; may sleep. All or nothing but for what is optional.
+ * Return: 0 or a negative errno.
  */
 int hook_attach(const char **why)
 {
