@@ -29,6 +29,10 @@ static unsigned int max_inflight = 512;
 module_param(max_inflight, uint, 0444);
 MODULE_PARM_DESC(max_inflight, "page faults that may be under way in watched processes at once; more are missed (512)");
 
+static bool kprobes;
+module_param(kprobes, bool, 0444);
+MODULE_PARM_DESC(kprobes, "listen by kprobes even where ftrace would do, which costs every page fault of the machine more (N)");
+
 /**
  * struct hook - one attach point
  * @serves: what it is for
@@ -292,6 +296,8 @@ static int hook_ftrace_register(void)
 
 	memset(&hook_ops, 0, sizeof(hook_ops));
 	hook_ops.func = hook_ftrace;
+	/* nobody may switch ftrace off while it serves: that would lose events in silence */
+	hook_ops.flags = FTRACE_OPS_FL_PERMANENT;
 	for (i = 0; i < HOOKS && !err; i++)
 		if (hooks[i].addr && hooks[i].attached)
 			err = ftrace_set_filter_ip(&hook_ops, hooks[i].addr, 0, i == 0);
@@ -338,11 +344,13 @@ int hook_attach(const char **why)
 		if (hooks[i].optional)
 			err = 0;
 	}
-	if (!err && (!COMPAT_FTRACE || hook_attach_all(true)))
-		err = hook_attach_all(false);
+	*why = "a hook could not be attached, see /proc/brkscope/hooks";
+	if (!err)
+		err = hook_attach_all(COMPAT_FTRACE && !kprobes);
 	if (!err)
 		return 0;
-	*why = "a hook could not be attached, see /proc/brkscope/hooks";
+	if (by_ftrace && err == -EBUSY)
+		*why = "ftrace is switched off: sysctl kernel.ftrace_enabled=1";
 	return -EOPNOTSUPP;
 }
 

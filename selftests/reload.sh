@@ -9,45 +9,11 @@
 cd "$(dirname "$0")" || exit 1
 
 helper=../build/selftests/test_helper
-proc=/proc/brkscope
 times=${BRKSCOPE_RELOADS:-30}
 declare -A running
 
-skip()
-{
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-find_module()
-{
-	local release short file
-
-	release=$(uname -r)
-	short=$(echo "$release" | cut -d. -f1,2)
-	for file in "$BRKSCOPE_KO" "../build/module/$release/brkscope.ko" \
-		    "../build/module/$short/brkscope.ko"; do
-		if [ -n "$file" ] && [ -e "$file" ]; then
-			echo "$file"
-			return
-		fi
-	done
-}
-
-loaded()
-{
-	grep -q '^brkscope ' /proc/modules
-}
-
-load()
-{
-	loaded || insmod "$module"
-}
-
-unload()
-{
-	timeout 60 rmmod brkscope
-}
+# shellcheck source=selftests/module_lib.sh
+. ./module_lib.sh
 
 # Lines of the kernel's log that tell of a fault of its own.
 complaints()
@@ -90,11 +56,7 @@ finish_with()
 finish()
 {
 	end "${!running[@]}"
-	if [ "$was_loaded" = yes ]; then
-		load
-	elif loaded; then
-		unload
-	fi
+	restore_module
 }
 
 # Waits until a process is in a state; $1 pid, $2 letter.
@@ -252,16 +214,10 @@ a_process_killed_in_a_fault_after_rmmod_ends
 the_kernel_log_is_as_clean_as_before"
 
 echo "TAP version 13"
-[ "$(id -u)" -eq 0 ] || skip "only root can load modules"
-module=$(find_module)
-[ -n "$module" ] || skip "no module built for $(uname -r): make module, or set BRKSCOPE_KO"
+need_module
 [ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
-was_loaded=no
-loaded && was_loaded=yes
 trap finish EXIT
-if loaded && ! unload; then
-	skip "the loaded module is in use"
-fi
+take_module
 
 echo "1..$(echo "$tests" | wc -l)"
 complaints_before=$(complaints)
