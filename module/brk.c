@@ -84,7 +84,7 @@ void brk_return(void *data, struct pt_regs *regs)
 	struct brk_entry *e = data;
 	unsigned long now = regs_return_value(regs);
 	struct brkscope_record rec = {
-		.tid = current->pid, .kind = BRKSCOPE_BRK, .code = brk_result(e, now),
+		.kind = BRKSCOPE_BRK, .code = brk_result(e, now),
 		.brk = { .old = e->old, .requested = e->requested, .now = now },
 	};
 	unsigned long irq;
@@ -92,6 +92,7 @@ void brk_return(void *data, struct pt_regs *regs)
 
 	if (!w || w->id != e->id || current->mm != e->mm)
 		return;
+	rec.tid = watch_tid(w, current);
 	rec.brk.pages = (s64)(PAGE_ALIGN(now) >> PAGE_SHIFT) -
 			(s64)(PAGE_ALIGN(e->old) >> PAGE_SHIFT);
 	raw_spin_lock_irqsave(&w->lock, irq);

@@ -10,6 +10,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cred.h>
+#include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
@@ -77,35 +79,20 @@ bool watch_may_see(const struct watch *w, const struct cred *cred)
 	return uid_eq(w->uid, cred->fsuid) || is_privileged(cred);
 }
 
-/* watch_mutex is held. @pid may be NULL. */
-static struct watch *watch_find(const struct pid *pid, pid_t nr)
+/* ---- the list ---- */
+
+/**
+ * watch_destroy() - take a watch out of everything; the list's reference goes
+ * @w: nobody else is at it: marked as removed, or of no process, or without a directory
+ *
+ * Context: process; no lock is held.
+ */
+void watch_destroy(struct watch *w)
 {
-	bool initial = task_active_pid_ns(current) == &init_pid_ns;
-	struct watch *w;
-
-	list_for_each_entry(w, &watches, all)
-		if (w->pid == pid || (initial && w->nr == nr))
-			return w;
-	return NULL;
-}
-
-/* Minor and major faults of a process so far, as getrusage(2) counts them. */
-static u64 watch_rusage(struct task_struct *task)
-{
-	u64 sum = task->signal->min_flt + task->signal->maj_flt;
-	struct task_struct *t;
-
-	rcu_read_lock();
-	for_each_thread(task, t)
-		sum += t->min_flt + t->maj_flt;
-	rcu_read_unlock();
-	return sum;
-}
-
-/* Take the watch out of everything; the list's reference goes. No lock is held. */
-static void watch_destroy(struct watch *w)
-{
-	watch_end(w, false);
+	if (w->pid)
+		watch_end(w, false);
+	else
+		command_watch_ended();
 	wake_up_interruptible_all(&w->ring.wait);
 	proc_del_watch(w);
 	mutex_lock(&watch_mutex);
@@ -115,64 +102,242 @@ static void watch_destroy(struct watch *w)
 	watch_put(w);
 }
 
-/* Make room: an ended watch of this process or else the user's oldest ended one. */
-static struct watch *watch_evict(const struct watch *new, const struct cred *cred,
-				 int *err, const char **why)
+/* May it be pushed out? watch_mutex is held. */
+static bool watch_is_over(const struct watch *w)
 {
-	struct watch *w, *same = NULL, *oldest = NULL;
-	unsigned int mine = 0;
+	return w->ended && w->dir && !w->removed;
+}
+
+/**
+ * struct user_watches - what a user has
+ * @count: watches, those of no process included
+ * @freeable: bytes of those that can make room
+ * @ended: the oldest that has ended
+ * @spare: one of no process
+ */
+struct user_watches {
+	unsigned int count;
+	s64 freeable;
+	struct watch *ended;
+	struct watch *spare;
+};
+
+/* watch_mutex is held. */
+static void watch_survey(const struct account *account, bool spares, struct user_watches *u)
+{
+	struct watch *w;
+
+	memset(u, 0, sizeof(*u));
+	list_for_each_entry(w, &watches, all) {
+		bool over = watch_is_over(w);
+		bool spare = spares && !READ_ONCE(w->pid) && !list_empty_careful(&w->spare);
+
+		if (w->account != account)
+			continue;
+		u->count++;
+		if (over || spare)
+			u->freeable += atomic64_read(&w->charged);
+		if (over && !u->ended)
+			u->ended = w;
+		if (spare)
+			u->spare = w;
+	}
+}
+
+/* watch_mutex is held, and is not on return. A spare may have found a child meanwhile. */
+static void watch_push_out(const struct user_watches *u)
+{
+	struct watch *old = u->ended;
+
+	if (!old && follow_take_back(u->spare))
+		old = u->spare;
+	if (old)
+		old->removed = true;
+	mutex_unlock(&watch_mutex);
+	if (old)
+		watch_destroy(old);
+}
+
+/* Is there room for one more, perhaps after what has ended went? For a spare no spare goes. */
+static int watch_make_room(const struct account *account, s64 bytes, bool spare,
+			   const char **why)
+{
+	struct user_watches u;
+	bool full, fits;
+
+	for (;;) {
+		mutex_lock(&watch_mutex);
+		watch_survey(account, !spare, &u);
+		full = u.count >= max_watches;
+		fits = account_fits(account, bytes);
+		if (!full && fits)
+			break;
+		*why = full ? "too many watches, see the module parameter max_watches; unwatch one" :
+			      "your watches take too much memory, see the module parameter max_user_kb; unwatch one or ask for a smaller buffer";
+		if ((!u.ended && !u.spare) || !account_fits(account, bytes - u.freeable)) {
+			mutex_unlock(&watch_mutex);
+			return -ENOSPC;
+		}
+		watch_push_out(&u);
+	}
+	mutex_unlock(&watch_mutex);
+	return 0;
+}
+
+/**
+ * watch_make() - make a watch within the limits of its user
+ * @options: what was asked for
+ * @vmas: VMAs that the process has
+ * @spare: it is for a child to come
+ * @why: gets the reason of an error in words
+ *
+ * Context: process. Return: the watch, in no list yet, or -ENOSPC, -ENOMEM.
+ */
+struct watch *watch_make(const struct watch_options *options, u32 vmas, bool spare,
+			 const char **why)
+{
+	struct account *account = account_get(options->cred);
+	struct watch *w = ERR_PTR(-ENOMEM);
+	int err;
+
+	*why = "not enough memory for the event buffer";
+	while (account) {
+		err = watch_make_room(account, watch_bytes(options->buffer_bytes, vmas),
+				      spare, why);
+		w = err ? ERR_PTR(err) : watch_alloc(options, vmas);
+		if (err || PTR_ERR_OR_ZERO(w) != -ENOSPC)
+			break;		/* else somebody else took the room */
+	}
+	if (PTR_ERR_OR_ZERO(w) == -ENOMEM)
+		*why = "not enough memory for the event buffer";
+	account_put(account);
+	return w;
+}
+
+/* Another watch of the same process, or of an earlier one with the same name. */
+static struct watch *watch_namesake(const struct watch *new)
+{
+	struct watch *w;
 
 	list_for_each_entry(w, &watches, all) {
-		if (w->nr == new->nr)
-			same = w;
-		if (!uid_eq(w->uid, new->uid))
+		struct pid *pid = READ_ONCE(w->pid);
+
+		if (w == new || !pid)
 			continue;
-		mine++;
-		if (!oldest && w->ended && w->dir && !w->removed)
-			oldest = w;
-	}
-	*err = 0;
-	if (same && same->ended && same->dir && !same->removed && watch_may_see(same, cred))
-		return same;
-	if (same) {
-		*err = -EEXIST;
-		*why = "the process is being watched already";
-	} else if (mine >= max_watches) {
-		if (oldest)
-			return oldest;
-		*err = -ENOSPC;
-		*why = "too many watches, see the module parameter max_watches; unwatch one";
+		if (pid == new->pid ||
+		    (w->ns == new->ns && watch_nr(w, pid) == watch_nr(new, new->pid)))
+			return w;
 	}
 	return NULL;
 }
 
-/* Into the list and the table of processes; hooks on. */
-static int watch_enlist(struct watch *w, const struct cred *cred, const char **why)
+/* The name is free, or becomes so: what has ended goes. watch_mutex is held. */
+static int watch_claim_name(struct watch *new)
 {
 	struct watch *old;
-	int err = 0;
 
-	for (;;) {
-		mutex_lock(&watch_mutex);
-		old = watch_evict(w, cred, &err, why);
-		if (!old)
-			break;
+	while ((old = watch_namesake(new))) {
+		if (!watch_is_over(old))
+			return -EEXIST;
 		old->removed = true;
 		mutex_unlock(&watch_mutex);
 		watch_destroy(old);
+		mutex_lock(&watch_mutex);
 	}
+	return 0;
+}
+
+static int watch_enter_tables(struct watch *w)
+{
+	if (!watch_table_add_pid(w))
+		return -EEXIST;
+	follow_join(w->follow);
+	return 0;
+}
+
+/**
+ * watch_enlist() - into the list and the table of processes; hooks on
+ * @w: from watch_make(), with a process or, for a spare, without
+ * @why: gets the reason of an error in words
+ *
+ * Context: process. Return: 0, -EEXIST, -EAGAIN if somebody else was quicker to
+ * the last place, or as hook_attach().
+ */
+int watch_enlist(struct watch *w, const char **why)
+{
+	struct user_watches u;
+	int err = 0;
+
+	mutex_lock(&watch_mutex);
+	*why = "the process is being watched already";
+	if (w->pid)
+		err = watch_claim_name(w);
+	watch_survey(w->account, false, &u);
+	if (!err && u.count >= max_watches)
+		err = -EAGAIN;
 	if (!err && !attached)
 		err = hook_attach(why);
 	if (!err) {
 		attached = true;
 		atomic_inc(&live);
 		w->id = ++last_id;
-		list_add_tail(&w->all, &watches);
-		watch_table_add_pid(w);
+		err = w->pid ? watch_enter_tables(w) : 0;
+		if (err)
+			command_watch_ended();
+		else
+			list_add_tail(&w->all, &watches);
 	}
 	mutex_unlock(&watch_mutex);
 	return err;
 }
+
+/**
+ * watch_publish() - make the directory of a child's watch
+ * @w: in the list, without a directory; the caller alone may destroy it
+ *
+ * Context: process. Return: 0, or -ENOMEM, or -EEXIST if the process is gone and a
+ * watch of a later one has the name.
+ */
+int watch_publish(struct watch *w)
+{
+	struct watch *old;
+	bool wait;
+
+	mutex_lock(&watch_mutex);
+	while (watch_claim_name(w)) {
+		old = watch_namesake(w);
+		/* ended, and still to be published or just being destroyed by another task */
+		wait = old && old->ended && (!old->dir || old->removed) && old->start < w->start;
+		mutex_unlock(&watch_mutex);
+		if (old && !wait)
+			return -EEXIST;
+		msleep(1);
+		mutex_lock(&watch_mutex);
+	}
+	mutex_unlock(&watch_mutex);
+	return proc_add_watch(w);
+}
+
+/* watch_mutex is held. @pid may be NULL: what has ended is found by its number. */
+static struct watch *watch_find(const struct pid *pid, pid_t nr, const struct cred *cred)
+{
+	struct pid_namespace *ns = task_active_pid_ns(current);
+	struct watch *w, *found = NULL;
+
+	list_for_each_entry(w, &watches, all) {
+		struct pid *its = READ_ONCE(w->pid);
+
+		if (!its)
+			continue;
+		if (its == pid)
+			return w;
+		if (pid_nr_ns(its, ns) == nr && (!found || watch_may_see(w, cred)))
+			found = w;
+	}
+	return found;
+}
+
+/* ---- watch ---- */
 
 /*
  * Wait for the page faults that are under way: no hook saw them begin, and the
@@ -199,12 +364,12 @@ static int watch_begin(struct watch *w, struct task_struct *task, struct mm_stru
 		return err;
 	watch_wait_for_faults(mm);
 	task_lock(task);
-	if (task->mm != mm || w->mm) {
+	if (task->mm != mm || w->mm)
 		err = -EAGAIN;
-	} else {
-		watch_table_add_mm(w, mm);
+	else if (!watch_table_add_mm(w, mm))
+		err = -EEXIST;
+	else
 		memcpy(w->comm, task->comm, sizeof(w->comm));
-	}
 	task_unlock(task);
 	if (!err) {
 		w->rusage_before = watch_rusage(task);
@@ -217,33 +382,63 @@ static int watch_begin(struct watch *w, struct task_struct *task, struct mm_stru
 	return err;
 }
 
-static int watch_start(struct task_struct *task, struct mm_struct *mm, struct pid *pid,
-		       u64 buffer_bytes, const struct cred *cred, const char **why)
+static int watch_run(struct watch *w, struct task_struct *task, struct mm_struct *mm,
+		     const char **why)
 {
-	struct watch *w;
+	int err = watch_begin(w, task, mm);
+
+	if (err) {
+		*why = err == -EEXIST ? "its memory is another watched process's until it execs (vfork)" :
+					"the process was in exec";
+		return err;
+	}
+	*why = "not enough memory for the /proc entries";
+	return proc_add_watch(w);
+}
+
+static int watch_start(struct task_struct *task, struct mm_struct *mm,
+		       const struct watch_options *options, const char **why)
+{
+	struct watch *w = watch_make(options, mm->map_count, false, why);
 	int err;
 
-	*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
-	err = may_watch(pid, cred);
-	if (err)
-		return err;
-	*why = "not enough memory for the event buffer";
-	w = watch_alloc(pid, buffer_bytes, cred, mm->map_count);
-	if (!w)
-		return -ENOMEM;
-	err = watch_enlist(w, cred, why);
+	if (IS_ERR(w))
+		return PTR_ERR(w);
+	watch_set_process(w, task);
+	err = watch_enlist(w, why);
 	if (err) {
 		watch_put(w);
 		return err;
 	}
-	*why = "the process was in exec";
-	err = watch_begin(w, task, mm);
-	if (!err) {
-		*why = "not enough memory for the /proc entries";
-		err = proc_add_watch(w);
-	}
+	follow_refill(w->follow);
+	err = watch_run(w, task, mm, why);
 	if (err)
 		watch_destroy(w);
+	return err;
+}
+
+/* One try; an exec in between is -EAGAIN. */
+static int watch_try(struct task_struct *task, struct watch_options *options, bool follow,
+		     const char **why)
+{
+	struct mm_struct *mm = get_task_mm(task);
+	int err;
+
+	*why = "the process has ended";
+	if (!mm)
+		return -ESRCH;
+	*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
+	err = may_watch(task_tgid(task), options->cred);
+	if (!err && follow) {
+		*why = "not enough memory to follow children";
+		options->follow = follow_create(options, mm->map_count);
+		err = options->follow ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = watch_start(task, mm, options, why);
+	follow_put(options->follow);
+	options->follow = NULL;
+	mmput(mm);
 	return err;
 }
 
@@ -251,17 +446,21 @@ static int watch_start(struct task_struct *task, struct mm_struct *mm, struct pi
  * watch_add() - the command watch
  * @nr: process id as the writer sees it; that of a thread means its process
  * @buffer_bytes: size of the event buffer; zero for the default
+ * @follow: its children, too
  * @cred: of the one who opened control
  * @why: gets the reason of an error in words
  *
  * Context: process. Return: 0 or -EINVAL, -ESRCH, -EPERM, -EEXIST, -ENOSPC,
  * -E2BIG, -ENOMEM, -EOPNOTSUPP, -EAGAIN.
  */
-int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **why)
+int watch_add(pid_t nr, u64 buffer_bytes, bool follow, const struct cred *cred, const char **why)
 {
+	struct pid_namespace *ns = task_active_pid_ns(current);
+	struct watch_options options = {
+		.cred = cred, .ns = ns == &init_pid_ns ? NULL : ns,
+		.buffer_bytes = buffer_bytes ?: (u64)buffer_kb << 10,
+	};
 	struct task_struct *task;
-	struct mm_struct *mm;
-	struct pid *pid;
 	int err, tries = 3;
 
 	*why = "larger than the module parameter max_buffer_kb";
@@ -272,26 +471,17 @@ int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **
 	task = pid_task(find_vpid(nr), PIDTYPE_PID);
 	if (task)
 		get_task_struct(task);
-	pid = task ? get_pid(task_tgid(task)) : NULL;
 	rcu_read_unlock();
 	if (!task)
 		return -ESRCH;
-	err = -EINVAL;
 	if (task->flags & PF_KTHREAD) {
 		*why = "a kernel thread has no memory of its own to watch";
-		goto out;
+		err = -EINVAL;
+	} else {
+		do
+			err = watch_try(task, &options, follow, why);
+		while (err == -EAGAIN && --tries);
 	}
-	do {
-		err = -ESRCH;
-		*why = "the process has ended";
-		mm = get_task_mm(task);
-		if (!mm)
-			break;
-		err = watch_start(task, mm, pid, buffer_bytes ?: (u64)buffer_kb << 10, cred, why);
-		mmput(mm);
-	} while (err == -EAGAIN && --tries);
-out:
-	put_pid(pid);
 	put_task_struct(task);
 	return err;
 }
@@ -304,7 +494,7 @@ static struct watch *watch_command(pid_t nr, const struct cred *cred, bool remov
 	struct watch *w;
 
 	mutex_lock(&watch_mutex);
-	w = watch_find(pid, nr);
+	w = watch_find(pid, nr, cred);
 	if (!w) {
 		*why = "that process is not being watched";
 		w = ERR_PTR(-ESRCH);
@@ -387,12 +577,13 @@ void watch_exit(void)
 {
 	struct watch *w;
 
-	while ((w = list_first_entry_or_null(&watches, struct watch, all)))
-		watch_destroy(w);
-	flush_work(&detach_work);
 	mutex_lock(&watch_mutex);
 	if (attached)
 		hook_detach();
 	attached = false;
 	mutex_unlock(&watch_mutex);
+	follow_drain();
+	while ((w = list_first_entry_or_null(&watches, struct watch, all)))
+		watch_destroy(w);
+	flush_work(&detach_work);
 }

@@ -80,18 +80,21 @@ static int parse_size(const char *text, u64 *bytes)
 
 static int command_watch(pid_t nr, char *args, const struct cred *cred, const char **why)
 {
+	bool follow = false;
 	u64 bytes = 0;
 	char *word;
 
 	while ((word = strsep(&args, " \t"))) {
 		if (!*word)
 			continue;
-		if (strncmp(word, "buffer=", 7) || parse_size(word + 7, &bytes)) {
-			*why = "after the process id comes nothing or buffer=SIZE[K|M]";
+		if (!strcmp(word, "follow")) {
+			follow = true;
+		} else if (strncmp(word, "buffer=", 7) || parse_size(word + 7, &bytes)) {
+			*why = "after the process id comes nothing, follow or buffer=SIZE[K|M]";
 			return -EINVAL;
 		}
 	}
-	return watch_add(nr, bytes, cred, why);
+	return watch_add(nr, bytes, follow, cred, why);
 }
 
 static int command_run(char *line, const struct cred *cred, const char **why)
@@ -101,7 +104,7 @@ static int command_run(char *line, const struct cred *cred, const char **why)
 	char *number;
 	pid_t nr;
 
-	*why = "the commands are: watch PID [buffer=SIZE], unwatch PID, clear PID";
+	*why = "the commands are: watch PID [follow] [buffer=SIZE], unwatch PID, clear PID";
 	if (strcmp(verb, "watch") && strcmp(verb, "unwatch") && strcmp(verb, "clear"))
 		return -EINVAL;
 	*why = "a process id is a number from 1";
@@ -187,14 +190,18 @@ struct control_show_args {
 static void control_show_watch(struct watch *w, void *arg)
 {
 	struct control_show_args *args = arg;
+	pid_t nr = pid_nr_ns(w->pid, task_active_pid_ns(current));
+	char folder[PROC_FOLDER_MAX];
 
-	if (!watch_may_see(w, args->cred))
+	/* Whoever reads in a pid namespace has no name for the processes outside. */
+	if (!watch_may_see(w, args->cred) || !nr)
 		return;
-	seq_printf(args->m, "%d %s %u %llu %llu ", w->nr, w->ended ? "ended" : "live",
+	proc_folder(w, folder);
+	seq_printf(args->m, "%d %s %u %llu %llu ", nr, w->ended ? "ended" : "live",
 		   from_kuid_munged(args->cred->user_ns, w->uid), w->ring.size,
 		   READ_ONCE(w->ring.head));
 	seq_escape(args->m, w->comm, "\n\\");
-	seq_putc(args->m, '\n');
+	seq_printf(args->m, " %s\n", folder);
 }
 
 static int control_show(struct seq_file *m, void *unused)
@@ -203,7 +210,7 @@ static int control_show(struct seq_file *m, void *unused)
 	struct control_show_args args = { .m = m, .cred = cred };
 	struct control_error *e;
 
-	seq_puts(m, "brkscope control 1\npid state uid buffer_records records_seen comm\n");
+	seq_puts(m, "brkscope control 1\npid state uid buffer_records records_seen comm folder\n");
 	watch_for_each(control_show_watch, &args);
 	mutex_lock(&errors_mutex);
 	e = error_of(cred->fsuid);

@@ -239,6 +239,10 @@ static void text_record(struct reader *r, const struct brkscope_record *rec)
 	case BRKSCOPE_EXIT:
 		text_printf(r, "exit - - - - - %d - -", rec->exit.status);
 		break;
+	case BRKSCOPE_FORK:
+		text_printf(r, "fork %s - - - - %u - -", fork_result_names[rec->code],
+			    rec->fork.child);
+		break;
 	case BRKSCOPE_LOST:
 		text_printf(r, "lost - - - - - %llu - -", rec->lost.count);
 		break;
@@ -362,7 +366,7 @@ static int events_bin_open(struct inode *inode, struct file *file)
 	header->version = BRKSCOPE_VERSION;
 	header->record_size = sizeof(struct brkscope_record);
 	header->page_size = PAGE_SIZE;
-	header->pid = r->w->nr;
+	header->pid = watch_nr(r->w, r->w->pid);
 	header->start = r->w->start;
 	header->buffer_records = r->w->ring.size;
 	r->len = sizeof(*header);

@@ -398,7 +398,7 @@ static void fault_record(struct watch *w, struct fault_entry *e, vm_fault_t resu
 	if (unlikely(class == BRKSCOPE_HUGE))
 		touch_set_huge(&w->touch, e->addr);
 	rec->time = now;
-	rec->tid = current->pid;
+	rec->tid = watch_tid(w, current);
 	rec->kind = BRKSCOPE_FAULT;
 	rec->code = class;
 	rec->flags = flags;

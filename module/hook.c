@@ -71,10 +71,11 @@ struct hook {
 };
 
 static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
+static void hook_task_fork(void *data, struct task_struct *parent, struct task_struct *child);
 
 enum {
 	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK, HOOK_MMAP,
-	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOKS
+	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOKS
 };
 
 static struct hook hooks[HOOKS] = {
@@ -97,6 +98,8 @@ static struct hook hooks[HOOKS] = {
 		.enter = watch_on_mm_end },
 	[HOOK_EXIT] = { .serves = "exit", .symbol = "sched_process_exit",
 		.tracepoint = hook_task_exit },
+	[HOOK_FORK] = { .serves = "fork", .symbol = "sched_process_fork",
+		.tracepoint = hook_task_fork },
 };
 
 /*
@@ -128,6 +131,14 @@ static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS)
 	rcu_read_lock();
 	if (watch_on_task_exit(task))
 		hook_hit(&hooks[HOOK_EXIT]);
+	rcu_read_unlock();
+}
+
+static void hook_task_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	rcu_read_lock();
+	if (follow_on_fork(parent, child))
+		hook_hit(&hooks[HOOK_FORK]);
 	rcu_read_unlock();
 }
 

@@ -15,6 +15,7 @@
 #include <linux/rculist_nulls.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
@@ -28,6 +29,8 @@ struct proc_dir_entry;
 struct seq_file;
 struct pt_regs;
 struct watch;
+struct account;
+struct follow;
 
 /* ---- ring.c: the event buffer ---- */
 
@@ -292,6 +295,28 @@ void brk_look(struct watch *w, const struct mm_struct *mm);
 /* ---- watch.c: who is watched ---- */
 
 /**
+ * struct watch_options - what a command asks for
+ * @cred: of the one who opened control
+ * @ns: pid namespace of the one who wrote the command; NULL for the initial one
+ * @buffer_bytes: size of the event buffer
+ * @follow: what the watches of one family have in common; NULL: children are not followed
+ */
+struct watch_options {
+	const struct cred *cred;
+	struct pid_namespace *ns;
+	u64 buffer_bytes;
+	struct follow *follow;
+};
+
+/**
+ * struct children - what became of the children of a watched process
+ * @results: how many, by enum brkscope_fork_result
+ */
+struct children {
+	u64 results[BRKSCOPE_FORK_RESULTS];
+};
+
+/**
  * struct watch - one watched process, from the watch command to unwatch
  * @ref: the table's, each open file's; the last one frees
  * @by_mm: in the table by address space while it has one that is watched
@@ -299,22 +324,31 @@ void brk_look(struct watch *w, const struct mm_struct *mm);
  * @all: in the list of all watches, under watch_mutex
  * @mm: key of @by_mm, never followed without a reference of one's own;
  *	NULL between the end of an address space and the next exec
- * @pid: the process, referenced
- * @nr: its number in the initial pid namespace, the name of the directory
+ * @pid: the process, referenced; NULL in a spare, see follow.c
+ * @nr: its number in the initial pid namespace
+ * @ns: pid namespace of the one who began the watch, referenced: what every pid that
+ *	he is told means; NULL for the initial one
  * @id: never used twice; a hook that sleeps proves with it that it found the same
+ * @account: whose memory it is
+ * @charged: bytes of it, see watch_charge()
+ * @follow: of the family, referenced; NULL: children are not followed
+ * @spare: in the family's list of spares, or of those without a directory; or empty
+ * @borrows: the process still runs in its parent's address space (vfork), and what
+ *	it does there is told in the parent's watch
  * @uid: whose watch it is
  * @gid: group of its /proc entries
  * @comm: command name, at the last exec
  * @start: of the watch, ns
  * @end: of the watch, ns; zero while it lives
- * @rusage_before: minor + major faults of the process when the watch began
+ * @rusage_before: minor + major faults of the process before those that the watch tells
  * @execs: since then
  * @ended: the process is over, or out of reach; nothing is added any more
  * @exiting: the last thread is in exit; the end of the address space is the end
  * @removed: unwatch has taken it; readers get the end of the file
  * @status: of the process, once it is over, as wait(2) reports it
  * @lock: of everything below; taken in hooks, so raw, and interrupts off
- * @dir: /proc/brkscope/NR
+ * @dir: /proc/brkscope/PID
+ * @children: that it made
  */
 struct watch {
 	refcount_t ref;
@@ -324,7 +358,12 @@ struct watch {
 	struct mm_struct *mm;
 	struct pid *pid;
 	pid_t nr;
+	struct pid_namespace *ns;
 	u64 id;
+	struct account *account;
+	atomic64_t charged;
+	struct follow *follow;
+	struct list_head spare;
 	kuid_t uid;
 	kgid_t gid;
 	char comm[TASK_COMM_LEN];
@@ -335,6 +374,7 @@ struct watch {
 	bool ended;
 	bool exiting;
 	bool removed;
+	bool borrows;
 	int status;
 	struct proc_dir_entry *dir;
 
@@ -345,6 +385,7 @@ struct watch {
 	struct touch_map touch;
 	struct fault_stats faults;
 	struct brk_stats brk;
+	struct children children;
 };
 
 #define WATCH_TABLE_BITS	8
@@ -410,25 +451,80 @@ static __always_inline bool vma_unlock_maybe(struct pt_regs *regs)
 	return watch_maybe(container_of(sem, struct mm_struct, mmap_lock));
 }
 
+/**
+ * watch_tid() - number of a thread as the one who began the watch sees it
+ * @w: the watch
+ * @task: the thread
+ *
+ * Context: any. Return: zero if it is not in that one's pid namespace.
+ */
+static inline u32 watch_tid(const struct watch *w, struct task_struct *task)
+{
+	return likely(!w->ns) ? task->pid : task_pid_nr_ns(task, w->ns);
+}
+
+/**
+ * watch_nr() - number of a process as the one who began the watch sees it
+ * @w: the watch
+ * @pid: the process
+ *
+ * Context: any. Return: zero if it is not in that one's pid namespace.
+ */
+static inline pid_t watch_nr(const struct watch *w, struct pid *pid)
+{
+	return pid_nr_ns(pid, w->ns ?: &init_pid_ns);
+}
+
 struct watch *watch_get(struct watch *w);
 void watch_put(struct watch *w);
-struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *cred, u32 vmas);
-void watch_table_add_mm(struct watch *w, struct mm_struct *mm);
-void watch_table_add_pid(struct watch *w);
+struct watch *watch_of_task(struct task_struct *task);
+u64 watch_bytes(u64 buffer_bytes, u32 vmas);
+struct watch *watch_alloc(const struct watch_options *options, u32 vmas);
+void watch_set_process(struct watch *w, struct task_struct *task);
+bool watch_table_add_mm(struct watch *w, struct mm_struct *mm);
+bool watch_table_add_pid(struct watch *w);
 void watch_end(struct watch *w, bool record);
 struct mm_struct *watch_get_mm(struct watch *w);
+u64 watch_rusage(struct task_struct *task);
 void watch_init(void);
 bool watch_on_exec(struct pt_regs *regs);
 bool watch_on_mm_end(struct pt_regs *regs);
 bool watch_on_task_exit(struct task_struct *task);
 
+/* ---- account.c: how much memory a user's watches take ---- */
+
+struct account *account_get(const struct cred *cred);
+void account_put(struct account *account);
+bool account_fits(const struct account *account, s64 bytes);
+bool watch_charge(struct watch *w, s64 bytes);
+
+/* ---- follow.c: children of watched processes ---- */
+
+struct follow *follow_create(const struct watch_options *options, u32 vmas);
+struct follow *follow_get(struct follow *f);
+void follow_put(struct follow *f);
+void follow_join(struct follow *f);
+void follow_leave(struct follow *f);
+void follow_refill(struct follow *f);
+bool follow_take_back(struct watch *w);
+u64 follow_unshown(const struct follow *f);
+bool follow_on_fork(struct task_struct *parent, struct task_struct *child);
+int follow_init(void);
+void follow_drain(void);
+void follow_exit(void);
+
 /* ---- command.c: watch, unwatch, clear ---- */
 
-int watch_add(pid_t nr, u64 buffer_bytes, const struct cred *cred, const char **why);
+int watch_add(pid_t nr, u64 buffer_bytes, bool follow, const struct cred *cred, const char **why);
 int watch_remove(pid_t nr, const struct cred *cred, const char **why);
 int watch_clear(pid_t nr, const struct cred *cred, const char **why);
 bool watch_may_see(const struct watch *w, const struct cred *cred);
 void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
+struct watch *watch_make(const struct watch_options *options, u32 vmas, bool spare,
+			 const char **why);
+int watch_enlist(struct watch *w, const char **why);
+void watch_destroy(struct watch *w);
+int watch_publish(struct watch *w);
 void watch_exit(void);
 void command_watch_ended(void);
 
@@ -443,11 +539,14 @@ void hook_show(struct seq_file *m);
 /* ---- may.c: who may watch whom ---- */
 
 int may_watch(struct pid *pid, const struct cred *cred);
+bool may_follow(const struct cred *cred, struct task_struct *child);
 
 /* ---- proc.c, events.c, tables.c, control.c: the /proc/brkscope tree ---- */
 
 int proc_init(void);
 void proc_exit(void);
+#define PROC_FOLDER_MAX	32	/* bytes of a folder's name */
+void proc_folder(const struct watch *w, char name[PROC_FOLDER_MAX]);
 int proc_add_watch(struct watch *w);
 void proc_del_watch(struct watch *w);
 
@@ -462,6 +561,7 @@ int faults_show(struct seq_file *m, void *unused);
 extern const char * const fault_class_names[BRKSCOPE_CLASSES];
 extern const char * const vma_op_names[BRKSCOPE_VMA_OPS];
 extern const char * const brk_result_names[BRKSCOPE_BRK_RESULTS];
+extern const char * const fork_result_names[BRKSCOPE_FORK_RESULTS];
 void proc_format_prot(char out[5], u8 prot);
 int proc_watch_open(struct inode *inode);
 void proc_watch_release(struct watch *w);

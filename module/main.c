@@ -21,14 +21,22 @@ static_assert(offsetof(struct brkscope_record, fault) == 24);
 
 static int __init brkscope_init(void)
 {
+	int err = follow_init();
+
+	if (err)
+		return err;
 	watch_init();
-	return proc_init();
+	err = proc_init();
+	if (err)
+		follow_exit();
+	return err;
 }
 
 static void __exit brkscope_exit(void)
 {
 	watch_exit();
 	proc_exit();
+	follow_exit();
 	hook_free();
 }
 

@@ -27,8 +27,8 @@ int mirror_init(struct watch *w, u32 nodes)
 	m->tree = RB_ROOT;
 	m->size = nodes;
 	m->nodes = __vmalloc(array_size(nodes, sizeof(*m->nodes)),
-			     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	w->names = __vmalloc(sizeof(*w->names), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+			     GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	w->names = __vmalloc(sizeof(*w->names), GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	if (!m->nodes || !w->names)
 		return -ENOMEM;
 	w->names->count = 1;
@@ -201,7 +201,7 @@ static void name_announce(struct watch *w, u16 id, const char *text)
 
 	for (offset = 0; offset < length; offset += BRKSCOPE_NAME_CHUNK) {
 		struct brkscope_record rec = {
-			.tid = current->pid, .kind = BRKSCOPE_NAME,
+			.tid = watch_tid(w, current), .kind = BRKSCOPE_NAME,
 			.name = { .id = id, .length = length, .offset = offset },
 		};
 

@@ -21,6 +21,7 @@
 const char * const fault_class_names[BRKSCOPE_CLASSES] = BRKSCOPE_FAULT_CLASS_NAMES;
 const char * const vma_op_names[BRKSCOPE_VMA_OPS] = BRKSCOPE_VMA_OP_NAMES;
 const char * const brk_result_names[BRKSCOPE_BRK_RESULTS] = BRKSCOPE_BRK_RESULT_NAMES;
+const char * const fork_result_names[BRKSCOPE_FORK_RESULTS] = BRKSCOPE_FORK_RESULT_NAMES;
 
 /* Everybody may write commands; each command is checked. */
 #define CONTROL_MODE 0666
@@ -110,6 +111,7 @@ static int summary_show(struct seq_file *m, void *unused)
 	struct {
 		struct fault_stats faults;
 		struct brk_stats brk;
+		struct children children;
 		char comm[TASK_COMM_LEN];
 		struct held_pages held;
 		u64 end, execs, changes, pages;
@@ -117,6 +119,7 @@ static int summary_show(struct seq_file *m, void *unused)
 	} *s = kmalloc(sizeof(*s), GFP_KERNEL);
 	unsigned long rss = 0;
 	int err = s ? held_count(w, &s->held) : -ENOMEM;
+	int i;
 
 	if (err) {
 		kfree(s);
@@ -129,6 +132,7 @@ static int summary_show(struct seq_file *m, void *unused)
 		brk_look(w, mm);
 	s->faults = w->faults;
 	s->brk = w->brk;
+	s->children = w->children;
 	memcpy(s->comm, w->comm, sizeof(s->comm));
 	s->end = w->end;
 	s->execs = w->execs;
@@ -140,7 +144,7 @@ static int summary_show(struct seq_file *m, void *unused)
 		rss = get_mm_rss(mm);
 		mmput(mm);
 	}
-	seq_printf(m, "brkscope summary 1\npid: %d\ncomm: ", w->nr);
+	seq_printf(m, "brkscope summary 1\npid: %d\ncomm: ", watch_nr(w, w->pid));
 	seq_escape(m, s->comm, "\n\\");
 	seq_printf(m, "\nstate: %s\nstart_ns: %llu\nend_ns: %llu\npage_size: %lu\n",
 		   w->ended ? "ended" : "live", w->start, s->end, PAGE_SIZE);
@@ -154,6 +158,9 @@ static int summary_show(struct seq_file *m, void *unused)
 		   w->rusage_before, s->pages, rss);
 	seq_printf(m, "pages_held: %llu\npages_silent: %llu\n", s->held.held, s->held.silent);
 	loss_lines(m, w, "events_");
+	seq_printf(m, "follow: %s\n", w->follow ? "yes" : "no");
+	for (i = 0; i < BRKSCOPE_FORK_RESULTS; i++)
+		seq_printf(m, "children_%s: %llu\n", fork_result_names[i], s->children.results[i]);
 	kfree(s);
 	return 0;
 }
@@ -168,6 +175,9 @@ static int loss_show(struct seq_file *m, void *unused)
 	loss_lines(m, w, "");
 	seq_printf(m, "vma_overflow: %llu\ntouch_overflow: %llu\n",
 		   READ_ONCE(w->vmas.overflow), READ_ONCE(w->touch.overflow));
+	seq_printf(m, "children_missed: %llu\nchildren_unshown: %llu\n",
+		   READ_ONCE(w->children.results[BRKSCOPE_FORK_MISSED]),
+		   follow_unshown(w->follow));
 	return 0;
 }
 
@@ -222,6 +232,22 @@ static const struct {
 };
 
 /**
+ * proc_folder() - name of a watch's directory
+ * @w: the watch
+ * @name: gets it
+ *
+ * PID, or PID@NS for who began the watch in another than the initial pid namespace:
+ * plain numbers of his would take the names of others' watches.
+ */
+void proc_folder(const struct watch *w, char name[PROC_FOLDER_MAX])
+{
+	if (w->ns)
+		snprintf(name, PROC_FOLDER_MAX, "%d@%u", watch_nr(w, w->pid), w->ns->ns.inum);
+	else
+		snprintf(name, PROC_FOLDER_MAX, "%d", w->nr);
+}
+
+/**
  * proc_add_watch() - make the directory of a watch
  * @w: a reference of the caller's outlives proc_del_watch()
  *
@@ -230,10 +256,10 @@ static const struct {
 int proc_add_watch(struct watch *w)
 {
 	struct proc_dir_entry *dir, *file;
-	char name[16];
+	char name[PROC_FOLDER_MAX];
 	size_t i;
 
-	snprintf(name, sizeof(name), "%d", w->nr);
+	proc_folder(w, name);
 	dir = proc_mkdir_mode(name, 0500, root);
 	if (!dir)
 		return -ENOMEM;

@@ -32,7 +32,7 @@ int ring_init(struct ring *ring, u64 size)
 {
 	ring->size = roundup_pow_of_two(size);
 	ring->slots = __vmalloc(array_size(ring->size, sizeof(*ring->slots)),
-				GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	if (!ring->slots)
 		return -ENOMEM;
 	init_waitqueue_head(&ring->wait);

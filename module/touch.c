@@ -27,7 +27,7 @@ int touch_init(struct touch_map *map, u32 chunks)
 {
 	map->size = roundup_pow_of_two(chunks);
 	map->chunks = __vmalloc(array_size(map->size, sizeof(*map->chunks)),
-				GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	return map->chunks ? 0 : -ENOMEM;
 }
 

@@ -123,7 +123,7 @@ static void change_record(struct watch *w, u8 op, const struct vma_node *old,
 {
 	const struct vma_node *now = new ? new : old;
 	struct brkscope_record rec = {
-		.tid = current->pid, .kind = BRKSCOPE_VMA, .code = op,
+		.tid = watch_tid(w, current), .kind = BRKSCOPE_VMA, .code = op,
 		.vma = { .start = new ? new->start : 0, .end = new ? new->end : 0,
 			 .old_start = old ? old->start : 0, .old_end = old ? old->end : 0,
 			 .prot = now->prot, .old_prot = old ? old->prot : 0,

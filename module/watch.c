@@ -12,7 +12,9 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/hash.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/rculist_nulls.h>
 #include <linux/sched/coredump.h>
@@ -49,6 +51,17 @@ static struct watch *watch_of_pid(const struct pid *pid)
 	return NULL;
 }
 
+/**
+ * watch_of_task() - the watch of a process
+ * @task: a thread of it
+ *
+ * Context: any; RCU read lock, as for watch_of_mm(). Return: the watch or NULL.
+ */
+struct watch *watch_of_task(struct task_struct *task)
+{
+	return watch_of_pid(task_tgid(task));
+}
+
 /* ---- life ---- */
 
 /**
@@ -72,43 +85,97 @@ void watch_put(struct watch *w)
 	if (!refcount_dec_and_test(&w->ref))
 		return;
 	put_pid(w->pid);
+	if (w->ns)
+		put_pid_ns(w->ns);
 	ring_destroy(&w->ring);
 	mirror_destroy(w);
 	touch_destroy(&w->touch);
+	watch_charge(w, -atomic64_read(&w->charged));
+	account_put(w->account);
+	follow_put(w->follow);
 	kfree(w);
 }
 
+static u64 watch_slots(u64 buffer_bytes)
+{
+	return roundup_pow_of_two(max_t(u64, buffer_bytes / sizeof(struct brkscope_record), 64));
+}
+
+static u32 watch_nodes(u32 vmas)
+{
+	return max(mirror_vmas, 2 * vmas);
+}
+
 /**
- * watch_alloc() - make a watch that is in no table yet
- * @pid: the process
+ * watch_bytes() - memory that a watch takes when it is made
  * @buffer_bytes: size of the event buffer
- * @cred: whose it shall be
+ * @vmas: VMAs that the process has
+ */
+u64 watch_bytes(u64 buffer_bytes, u32 vmas)
+{
+	return sizeof(struct watch) + sizeof(struct name_table) +
+	       watch_slots(buffer_bytes) * sizeof(struct brkscope_record) +
+	       array_size(watch_nodes(vmas), sizeof(struct vma_node)) +
+	       array_size(roundup_pow_of_two(touch_chunks), sizeof(struct touch_chunk));
+}
+
+/**
+ * watch_alloc() - make a watch that is in no table and of no process yet
+ * @options: what was asked for
  * @vmas: VMAs that the process has
  *
  * Context: process; charged to the caller's cgroup. Return: the watch, with one
- * reference, or NULL.
+ * reference, or -ENOMEM, or -ENOSPC if its user may not have as much.
  */
-struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *cred, u32 vmas)
+struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 {
 	struct watch *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
 
 	if (!w)
-		return NULL;
+		return ERR_PTR(err);
 	refcount_set(&w->ref, 1);
 	raw_spin_lock_init(&w->lock);
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
-	w->pid = get_pid(pid);
-	w->nr = pid_nr(pid);
-	w->uid = cred->fsuid;
-	w->gid = cred->fsgid;
-	w->start = ktime_get_mono_fast_ns();
-	if (ring_init(&w->ring, max_t(u64, buffer_bytes / sizeof(struct brkscope_record), 64)) ||
-	    mirror_init(w, max(mirror_vmas, 2 * vmas)) || touch_init(&w->touch, touch_chunks)) {
+	INIT_LIST_HEAD(&w->spare);
+	w->uid = options->cred->fsuid;
+	w->gid = options->cred->fsgid;
+	w->account = account_get(options->cred);
+	if (!w->account)
+		goto free;
+	if (!watch_charge(w, watch_bytes(options->buffer_bytes, vmas))) {
+		err = -ENOSPC;
+		goto put_account;
+	}
+	w->follow = follow_get(options->follow);
+	w->ns = options->ns ? get_pid_ns(options->ns) : NULL;
+	if (ring_init(&w->ring, watch_slots(options->buffer_bytes)) ||
+	    mirror_init(w, watch_nodes(vmas)) || touch_init(&w->touch, touch_chunks)) {
 		watch_put(w);
-		return NULL;
+		return ERR_PTR(err);
 	}
 	return w;
+put_account:
+	account_put(w->account);
+free:
+	kfree(w);
+	return ERR_PTR(err);
+}
+
+/**
+ * watch_set_process() - the watch shall be about this process
+ * @w: of no process yet, and in no table
+ * @task: a thread of it, held by the caller
+ *
+ * Context: any.
+ */
+void watch_set_process(struct watch *w, struct task_struct *task)
+{
+	w->start = ktime_get_mono_fast_ns();
+	w->nr = task_tgid_nr(task);
+	memcpy(w->comm, task->comm, sizeof(w->comm));
+	WRITE_ONCE(w->pid, get_pid(task_tgid(task)));
 }
 
 /**
@@ -116,29 +183,41 @@ struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *
  * @w: the watch
  * @mm: its address space
  *
- * Context: any but NMI.
+ * Context: any but NMI. Return: false if another process's watch has it, which
+ * happens between a vfork and the child's exec.
  */
-void watch_table_add_mm(struct watch *w, struct mm_struct *mm)
+bool watch_table_add_mm(struct watch *w, struct mm_struct *mm)
 {
 	unsigned long irq;
+	bool ours;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	WRITE_ONCE(w->mm, mm);
-	hlist_nulls_add_head_rcu(&w->by_mm, &watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)]);
+	ours = !watch_of_mm(mm);
+	if (ours) {
+		WRITE_ONCE(w->mm, mm);
+		hlist_nulls_add_head_rcu(&w->by_mm, &watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)]);
+	}
 	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return ours;
 }
 
 /**
  * watch_table_add_pid() - the hooks of exec and exit find the watch from now on
  * @w: the watch
+ *
+ * Context: any but NMI. Return: false if there is another watch of the process.
  */
-void watch_table_add_pid(struct watch *w)
+bool watch_table_add_pid(struct watch *w)
 {
 	unsigned long irq;
+	bool first;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	hlist_add_head_rcu(&w->by_pid, &by_pid[hash_ptr(w->pid, WATCH_TABLE_BITS)]);
+	first = !watch_of_pid(w->pid);
+	if (first)
+		hlist_add_head_rcu(&w->by_pid, &by_pid[hash_ptr(w->pid, WATCH_TABLE_BITS)]);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return first;
 }
 
 static void watch_table_del_mm(struct watch *w)
@@ -163,7 +242,7 @@ static void watch_table_del_mm(struct watch *w)
 void watch_end(struct watch *w, bool record)
 {
 	struct brkscope_record rec = {
-		.tid = current->pid, .kind = BRKSCOPE_EXIT, .exit = { .status = w->status },
+		.tid = watch_tid(w, current), .kind = BRKSCOPE_EXIT, .exit = { .status = w->status },
 	};
 	unsigned long irq;
 	bool first;
@@ -182,10 +261,35 @@ void watch_end(struct watch *w, bool record)
 	smp_store_release(&w->ended, true);	/* pairs with reader_over() */
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	irq_work_queue(&w->ring.wake);
+	follow_leave(w->follow);
 	command_watch_ended();
 }
 
+/**
+ * watch_rusage() - minor and major faults of a process so far, as getrusage(2) counts them
+ * @task: a thread of it
+ */
+u64 watch_rusage(struct task_struct *task)
+{
+	u64 sum = task->signal->min_flt + task->signal->maj_flt;
+	struct task_struct *t;
+
+	rcu_read_lock();
+	for_each_thread(task, t)
+		sum += t->min_flt + t->maj_flt;
+	rcu_read_unlock();
+	return sum;
+}
+
 /* ---- what the process does; hooks ---- */
+
+/* What a vfork child did in its parent's address space was not told in its own watch. */
+static void watch_repay(struct watch *w, struct task_struct *task)
+{
+	if (w->borrows)
+		w->rusage_before = watch_rusage(task);
+	w->borrows = false;
+}
 
 /**
  * watch_on_exec() - a process has a new address space and will fill it now
@@ -200,12 +304,14 @@ void watch_end(struct watch *w, bool record)
 bool watch_on_exec(struct pt_regs *regs)
 {
 	struct linux_binprm *bprm = (void *)regs_get_kernel_argument(regs, 0);
-	struct brkscope_record rec = { .tid = current->pid, .kind = BRKSCOPE_EXEC };
-	struct watch *w = watch_of_pid(task_tgid(current));
+	struct brkscope_record rec = { .kind = BRKSCOPE_EXEC };
+	struct watch *w = watch_of_task(current);
 	unsigned long irq;
 
 	if (!w)
 		return false;
+	rec.tid = watch_tid(w, current);
+	watch_repay(w, current);
 	if (bprm->secureexec || __get_dumpable(current->mm->flags) != SUID_DUMP_USER) {
 		watch_end(w, true);
 		return true;
@@ -277,11 +383,12 @@ bool watch_on_task_exit(struct task_struct *task)
 
 	if (atomic_read(&task->signal->live))
 		return false;
-	w = watch_of_pid(task_tgid(task));
+	w = watch_of_task(task);
 	if (!w)
 		return false;
 	w->status = task->signal->group_exit_code ?: task->exit_code;
-	if (task->mm)
+	watch_repay(w, task);
+	if (task->mm && READ_ONCE(w->mm))
 		WRITE_ONCE(w->exiting, true);
 	else if (!threads_have_mm(task))
 		watch_end(w, true);
