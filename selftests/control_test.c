@@ -82,7 +82,7 @@ static bool has_directory(pid_t pid)
 TEST_F(control, watch_makes_a_row_and_a_directory_and_unwatch_removes_both)
 {
 	static const char head[] = "brkscope control 1\n"
-		"pid state uid buffer_records records_seen comm\n";
+		"pid state uid buffer_records records_seen comm folder\n";
 	char state[16], comm[32];
 	int fields;
 	unsigned int uid;

@@ -67,10 +67,31 @@ char *read_text(const char *path)
  */
 char *watch_text(const struct watch *w, const char *name)
 {
-	char path[64];
+	char path[96];
 
-	snprintf(path, sizeof(path), PROC "/%d/%s", w->pid, name);
+	snprintf(path, sizeof(path), PROC "/%s/%s", w->folder, name);
 	return read_text(path);
+}
+
+/*
+ * The watch's folder is PID, or PID@NS in a pid namespace: it is the last word of
+ * the process's row in control.
+ */
+static bool find_folder(struct watch *w)
+{
+	char *text = read_text(PROC "/control");
+	char *line, *rest = text, *word;
+
+	*w->folder = 0;
+	while (rest && (line = strsep(&rest, "\n"))) {
+		if (strtol(line, &word, 10) != w->pid || *word != ' ')
+			continue;
+		word = strrchr(line, ' ') + 1;
+		if (strlen(word) < sizeof(w->folder))
+			strcpy(w->folder, word);
+	}
+	free(text);
+	return *w->folder;
 }
 
 static void explain_open(int error)
@@ -138,7 +159,12 @@ bool watch_begin(struct watch *w, pid_t pid, u64 buffer)
 		explain_watch(w, errno, buffer);
 		return false;
 	}
-	snprintf(text, sizeof(text), PROC "/%d/events.bin", pid);
+	if (!find_folder(w)) {
+		complain("the kernel module watches process %d, but " PROC "/control does not list it", pid);
+		watch_end(w);
+		return false;
+	}
+	snprintf(text, sizeof(text), PROC "/%s/events.bin", w->folder);
 	w->events = open(text, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (w->events < 0) {
 		complain("cannot open %s: %s", text, strerror(errno));

@@ -24,8 +24,9 @@ struct break_move {
 /**
  * struct watch - one watched process
  * @pid: the process
+ * @folder: name of its folder in /proc/brkscope
  * @control: /proc/brkscope/control, or -1
- * @events: /proc/brkscope/PID/events.bin, or -1
+ * @events: events.bin in that folder, or -1
  * @got_header: the stream's header was read
  * @started: the program's exec was seen: records are kept from here on
  * @ended: the stream is at its end
@@ -39,6 +40,7 @@ struct break_move {
  */
 struct watch {
 	pid_t			pid;
+	char			folder[32];
 	int			control;
 	int			events;
 	bool			got_header;
