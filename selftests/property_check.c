@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * property_check.c - does the module know what the kernel knows of a process that stands still?
+ *
+ * What should be comes from /proc/PID/maps, /proc/PID/stat, /proc/PID/pagemap
+ * and the process itself, what is from the module's files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "property.h"
+
+#define PM_PRESENT	(1ULL << 63)
+#define PM_FILE		(1ULL << 61)
+
+static char message[1024];
+static struct replay again;
+
+static const char *differs(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+static const char *differs(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	return message;
+}
+
+/* Waits until it sleeps for its next step; its faults as getrusage(2) has them. */
+static int64_t faults_at_rest(pid_t pid)
+{
+	char path[64], text[1024], *at;
+	int64_t faults = 0;
+	int i, field;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (i = 0; i < 1000000; i++) {
+		if (scope_read_path(path, text, sizeof(text)) < 0)
+			return -ESRCH;
+		at = strrchr(text, ')');
+		if (at && at[2] == 'S')
+			break;
+		if (!at || at[2] == 'Z')
+			return -ESRCH;
+		sched_yield();
+	}
+	for (field = 2; field < 12; field++) {
+		at = strchr(at + 1, ' ');
+		if (field + 1 == 10 || field + 1 == 12)
+			faults += strtoll(at + 1, NULL, 10);
+	}
+	return faults;
+}
+
+/* A number of the summary in scope_text; -1 if it has none of that name. */
+static int64_t number(const char *name, int base)
+{
+	char value[64];
+
+	if (scope_value(scope_text, name, value, sizeof(value)))
+		return -1;
+	return strtoull(value, NULL, base);
+}
+
+static const char *replay_more(struct subject *subject,
+			       const struct brkscope_record *records, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct brkscope_record *r = &records[i];
+
+		if (r->seq != subject->next || r->kind == BRKSCOPE_LOST)
+			return differs("record %llu of kind %u where %llu was due",
+				       (unsigned long long)r->seq, r->kind,
+				       (unsigned long long)subject->next);
+		subject->next++;
+		if (r->kind == BRKSCOPE_BRK)
+			subject->replayed_brk = r->brk.now;
+		else if (r->kind == BRKSCOPE_EXEC)
+			subject->replayed_brk = 0;
+		else if (r->kind == BRKSCOPE_FAULT)
+			subject->page_faults +=
+				r->code != BRKSCOPE_FAILED &&
+				!(r->flags & BRKSCOPE_FAULT_REMOTE);
+	}
+	replay_records(&subject->replay, records, count);
+	return NULL;
+}
+
+/* Records carry no file offsets. */
+static const char *replay_differs(const struct area_list *maps,
+				  const struct replay *replay)
+{
+	static struct area_list want;
+	const char *text;
+	size_t i;
+
+	if (*replay->error)
+		return differs("replay: %s", replay->error);
+	want.count = maps->count;
+	memcpy(want.area, maps->area, maps->count * sizeof(*maps->area));
+	for (i = 0; i < want.count; i++)
+		want.area[i].offset = 0;
+	text = areas_differ(&want, &replay->areas);
+	return text ? differs("replay, %s", text) : NULL;
+}
+
+static const char *check_events(struct subject *subject)
+{
+	ssize_t count = scope_drain(subject->events, scope_records, SCOPE_RECORDS);
+	const char *wrong;
+
+	if (count < 0)
+		return differs("events.bin: %s", strerror(-count));
+	wrong = replay_more(subject, scope_records, count);
+	return wrong ?: replay_differs(&subject->maps, &subject->replay);
+}
+
+static const char *check_mirror(struct subject *subject)
+{
+	int error = maps_read(subject->pid, &subject->maps);
+	const char *text;
+
+	if (!error)
+		error = mirror_read(subject->pid, &scope_mirror);
+	if (error)
+		return differs("cannot read the areas: %s", strerror(-error));
+	text = areas_differ(&subject->maps, &scope_mirror);
+	return text ? differs("mirror, %s", text) : NULL;
+}
+
+/* Pages of the process's own: present and not of a file; negative errno. */
+static int64_t own_pages(const struct subject *subject)
+{
+	static uint64_t entries[4096];
+	char path[64];
+	int64_t count = 0;
+	size_t i, k;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", subject->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < subject->maps.count && count >= 0; i++) {
+		const struct area *area = &subject->maps.area[i];
+		uint64_t at = area->start / PAGE, end = area->end / PAGE;
+
+		while (at < end) {
+			size_t ask = end - at < 4096 ? end - at : 4096;
+			ssize_t got = pread(fd, entries, ask * sizeof(*entries),
+					    at * sizeof(*entries));
+
+			if (got <= 0) {
+				count = got ? -errno : -EIO;
+				break;
+			}
+			for (k = 0; k < got / sizeof(*entries); k++)
+				count += entries[k] & PM_PRESENT &&
+					 !(entries[k] & PM_FILE);
+			at += k;
+		}
+	}
+	close(fd);
+	return count;
+}
+
+static const char *check_summary(struct subject *subject, int64_t faults)
+{
+	int64_t own, elsewhere, counted;
+	ssize_t got = scope_read(subject->pid, "summary");
+
+	if (got < 0)
+		return differs("summary: %s", strerror(-got));
+	if (number("break_now", 16) != (int64_t)subject->last.brk)
+		return differs("break_now %llx, sbrk(0) is %llx",
+			       (unsigned long long)number("break_now", 16),
+			       (unsigned long long)subject->last.brk);
+	if (subject->replayed_brk && subject->replayed_brk != subject->last.brk)
+		return differs("the break is %llx by its records, sbrk(0) is %llx",
+			       (unsigned long long)subject->replayed_brk,
+			       (unsigned long long)subject->last.brk);
+
+	faults -= number("rusage_before", 10);
+	counted = number("faults_rusage", 10);
+	if (counted != faults)
+		return differs("faults_rusage %lld, getrusage has %lld",
+			       (long long)counted, (long long)faults);
+	elsewhere = number("faults_elsewhere", 10);
+	if (subject->page_faults + elsewhere != faults)
+		return differs("%lld fault records + %lld elsewhere, getrusage has %lld",
+			       (long long)subject->page_faults,
+			       (long long)elsewhere, (long long)faults);
+
+	own = own_pages(subject);
+	if (number("pages_held", 10) >= 0 && number("pages_held", 10) != own)
+		return differs("pages_held %lld, pagemap has %lld",
+			       (long long)number("pages_held", 10),
+			       (long long)own);
+	return NULL;
+}
+
+/**
+ * check_begin() - take what is before the first step
+ * @subject: just watched, its events open, and waiting for a step
+ */
+void check_begin(struct subject *subject)
+{
+	replay_begin(&subject->replay, NULL);
+	subject->next = 1;
+	subject->replayed_brk = 0;
+	subject->page_faults = 0;
+}
+
+/**
+ * check_now() - compare all that the module says with what is
+ * @subject: who has just answered
+ *
+ * Return: NULL, or what differs in words.
+ */
+const char *check_now(struct subject *subject)
+{
+	int64_t faults = faults_at_rest(subject->pid);
+	const char *wrong;
+
+	if (faults < 0)
+		return differs("the process has ended");
+	wrong = check_mirror(subject);
+	if (!wrong)
+		wrong = check_events(subject);
+	if (!wrong)
+		wrong = check_summary(subject, faults);
+	return wrong;
+}
+
+/**
+ * check_from_start() - does a new reader of events.bin come to the same areas?
+ * @subject: whose buffer has lost nothing
+ *
+ * Return: NULL, or what differs in words.
+ */
+const char *check_from_start(struct subject *subject)
+{
+	int fd = scope_events(subject->pid, NULL);
+	uint64_t next = 1;
+	ssize_t got, i;
+
+	if (fd < 0)
+		return differs("events.bin: %s", strerror(-fd));
+	replay_begin(&again, NULL);
+	while ((got = read(fd, scope_records, sizeof(scope_records))) > 0) {
+		got /= sizeof(*scope_records);
+		for (i = 0; i < got; i++)
+			if (scope_records[i].seq != next++)
+				break;
+		if (i < got)
+			break;
+		replay_records(&again, scope_records, got);
+	}
+	close(fd);
+	if (next != subject->next)
+		return differs("a new reader came to record %llu, the old one to %llu",
+			       (unsigned long long)next,
+			       (unsigned long long)subject->next);
+	return replay_differs(&subject->maps, &again);
+}
