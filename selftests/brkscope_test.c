@@ -321,6 +321,48 @@ ssize_t scope_drain(int fd, struct brkscope_record *records, size_t room)
 }
 
 /**
+ * scope_tally() - add up what one reader got
+ * @tally: of the reader; @next is the seq of its first record
+ * @records: that came now
+ * @count: how many
+ */
+void scope_tally(struct tally *tally, const struct brkscope_record *records,
+		 size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (records[i].seq != tally->next)
+			tally->wrong = true;
+		if (records[i].kind == BRKSCOPE_LOST) {
+			tally->gaps++;
+			tally->lost += records[i].lost.count;
+			tally->next = records[i].seq + records[i].lost.count;
+			tally->wrong |= !records[i].lost.count;
+		} else {
+			tally->read++;
+			tally->next = records[i].seq + 1;
+		}
+	}
+}
+
+/**
+ * scope_tally_rest() - read all that is there and add it up
+ * @tally: of the reader
+ * @fd: from scope_events()
+ *
+ * Return: how many records came, or -errno.
+ */
+ssize_t scope_tally_rest(struct tally *tally, int fd)
+{
+	ssize_t count = scope_drain(fd, scope_records, SCOPE_RECORDS);
+
+	if (count > 0)
+		scope_tally(tally, scope_records, count);
+	return count;
+}
+
+/**
  * scope_keep() - drop all records but those of one kind in a range
  * @records: the records, kept ones moved to the front
  * @count: how many

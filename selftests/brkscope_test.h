@@ -66,6 +66,22 @@ struct replay {
 	char error[256];
 };
 
+/**
+ * struct tally - what one reader of events.bin got
+ * @read: records that really are events
+ * @lost: events that lost records stand for
+ * @gaps: lost records
+ * @next: the seq that must come next
+ * @wrong: a record came with another seq, or a lost one that counts nothing
+ */
+struct tally {
+	uint64_t read;
+	uint64_t lost;
+	uint64_t gaps;
+	uint64_t next;
+	bool wrong;
+};
+
 extern struct brkscope_record scope_records[SCOPE_RECORDS];
 extern char scope_text[SCOPE_TEXT];
 extern struct area_list scope_maps, scope_mirror;
@@ -91,6 +107,9 @@ int64_t scope_loss(pid_t pid, const char *name);
 int scope_open(pid_t pid, const char *file, int flags);
 int scope_events(pid_t pid, struct brkscope_header *header);
 ssize_t scope_drain(int fd, struct brkscope_record *records, size_t room);
+void scope_tally(struct tally *tally, const struct brkscope_record *records,
+		 size_t count);
+ssize_t scope_tally_rest(struct tally *tally, int fd);
 size_t scope_keep(struct brkscope_record *records, size_t count, int kind,
 		  uint64_t start, uint64_t end);
 

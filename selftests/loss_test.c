@@ -64,48 +64,6 @@ FIXTURE_TEARDOWN(loss)
 	waitpid(self->child, NULL, 0);
 }
 
-/**
- * struct tally - what one reader got
- * @read: records that really are events
- * @lost: events that lost records stand for
- * @next: the seq that must come next
- * @wrong: a record came with another seq
- */
-struct tally {
-	uint64_t read;
-	uint64_t lost;
-	uint64_t next;
-	bool wrong;
-};
-
-static void tally_records(struct tally *tally,
-			  const struct brkscope_record *records, ssize_t count)
-{
-	ssize_t i;
-
-	for (i = 0; i < count; i++) {
-		if (records[i].seq != tally->next)
-			tally->wrong = true;
-		if (records[i].kind == BRKSCOPE_LOST) {
-			tally->lost += records[i].lost.count;
-			tally->next = records[i].seq + records[i].lost.count;
-			tally->wrong |= !records[i].lost.count;
-		} else {
-			tally->read++;
-			tally->next = records[i].seq + 1;
-		}
-	}
-}
-
-static ssize_t tally_now(struct tally *tally, int fd)
-{
-	ssize_t count = scope_drain(fd, scope_records, SCOPE_RECORDS);
-
-	if (count > 0)
-		tally_records(tally, scope_records, count);
-	return count;
-}
-
 TEST_F(loss, the_buffer_is_of_the_size_asked_for)
 {
 	EXPECT_EQ((uint64_t)BUFFER / sizeof(struct brkscope_record),
@@ -120,7 +78,7 @@ TEST_F(loss, a_reader_that_came_too_late_is_told_how_many_it_lost)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, child_continue(self->child));
 	ASSERT_EQ(0, child_until_stopped(self->child));
-	ASSERT_LT(0, tally_now(&tally, fd));
+	ASSERT_LT(0, scope_tally_rest(&tally, fd));
 	EXPECT_FALSE(tally.wrong);
 	EXPECT_LT(4000, tally.lost);
 	EXPECT_GE(self->held_at_most, tally.read);
@@ -138,7 +96,7 @@ TEST_F(loss, a_new_reader_of_an_overwritten_buffer_is_told_the_same)
 	ASSERT_EQ(0, child_until_stopped(self->child));
 	fd = scope_events(self->child, NULL);
 	ASSERT_LE(0, fd);
-	ASSERT_LT(0, tally_now(&tally, fd));
+	ASSERT_LT(0, scope_tally_rest(&tally, fd));
 	EXPECT_EQ(BRKSCOPE_LOST, scope_records[0].kind);
 	EXPECT_FALSE(tally.wrong);
 	EXPECT_EQ(scope_number(self->child, "events_seen"),
@@ -157,11 +115,11 @@ TEST_F_TIMEOUT(loss, read_and_lost_add_up_while_records_are_being_made, 120)
 		do {
 			got = read(fd, scope_records, 7 * sizeof(*scope_records));
 			if (got > 0)
-				tally_records(&tally, scope_records,
-					      got / sizeof(*scope_records));
+				scope_tally(&tally, scope_records,
+					    got / sizeof(*scope_records));
 		} while (waitpid(self->child, NULL, WUNTRACED | WNOHANG) == 0);
 	}
-	ASSERT_LE(0, tally_now(&tally, fd));
+	ASSERT_LE(0, scope_tally_rest(&tally, fd));
 	EXPECT_FALSE(tally.wrong);
 	EXPECT_LT(0, tally.read);
 	EXPECT_EQ(scope_number(self->child, "events_seen"),

@@ -89,6 +89,18 @@ struct answer {
 	int64_t result[ORDERS];
 };
 
+#define PAGE_SET_SLOTS	32768
+
+/**
+ * struct page_set - page numbers
+ * @slot: a hash table: the number, doubled, and one if it is in the set
+ * @full: a page found no slot
+ */
+struct page_set {
+	uint64_t slot[PAGE_SET_SLOTS];
+	bool full;
+};
+
 /**
  * struct subject - one watched process
  * @pid: of it
@@ -103,6 +115,7 @@ struct answer {
  * @replay: its VMAs as the records tell them
  * @replayed_brk: its break as the records tell it, zero if they did not
  * @page_faults: fault records of its own, delivered since the watch began
+ * @told: pages of which a fault record told, where they are now
  */
 struct subject {
 	pid_t pid;
@@ -117,6 +130,7 @@ struct subject {
 	struct replay replay;
 	uint64_t replayed_brk;
 	int64_t page_faults;
+	struct page_set told;
 };
 
 /* property_steps.c */
@@ -124,9 +138,16 @@ void step_choose(const struct subject *subject, bool threads, uint64_t *random,
 		 struct step *step);
 void step_print(FILE *to, const struct step *step, const struct answer *answer);
 
+/* property_pages.c */
+void pages_forget(struct page_set *set, uint64_t start, uint64_t end);
+void pages_record(struct page_set *set, const struct brkscope_record *r);
+void pages_unmapped(struct page_set *set, const struct area_list *maps);
+int pages_count(pid_t pid, const struct area_list *maps, struct page_set *told,
+		int64_t *held, int64_t *untold);
+
 /* property_check.c */
 void check_begin(struct subject *subject);
-const char *check_now(struct subject *subject);
+const char *check_now(struct subject *subject, const struct step *step);
 const char *check_from_start(struct subject *subject);
 
 #endif /* PROPERTY_H */

@@ -6,7 +6,6 @@
  * and the process itself, what is from the module's files.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,9 +13,6 @@
 #include <unistd.h>
 
 #include "property.h"
-
-#define PM_PRESENT	(1ULL << 63)
-#define PM_FILE		(1ULL << 61)
 
 static char message[1024];
 static struct replay again;
@@ -83,6 +79,7 @@ static const char *replay_more(struct subject *subject,
 				       (unsigned long long)r->seq, r->kind,
 				       (unsigned long long)subject->next);
 		subject->next++;
+		pages_record(&subject->told, r);
 		if (r->kind == BRKSCOPE_BRK)
 			subject->replayed_brk = r->brk.now;
 		else if (r->kind == BRKSCOPE_EXEC)
@@ -138,45 +135,47 @@ static const char *check_mirror(struct subject *subject)
 	return text ? differs("mirror, %s", text) : NULL;
 }
 
-/* Pages of the process's own: present and not of a file; negative errno. */
-static int64_t own_pages(const struct subject *subject)
+/* New memory may look just like the old, and then no record of an area tells. */
+static void forget_replaced(struct subject *subject, const struct step *step)
 {
-	static uint64_t entries[4096];
-	char path[64];
-	int64_t count = 0;
-	size_t i, k;
-	int fd;
+	uint32_t i;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", subject->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	for (i = 0; i < subject->maps.count && count >= 0; i++) {
-		const struct area *area = &subject->maps.area[i];
-		uint64_t at = area->start / PAGE, end = area->end / PAGE;
+	for (i = 0; step && i < step->count; i++) {
+		const uint64_t *a = step->order[i].arg;
+		uint64_t result = subject->last.result[i];
 
-		while (at < end) {
-			size_t ask = end - at < 4096 ? end - at : 4096;
-			ssize_t got = pread(fd, entries, ask * sizeof(*entries),
-					    at * sizeof(*entries));
-
-			if (got <= 0) {
-				count = got ? -errno : -EIO;
-				break;
-			}
-			for (k = 0; k < got / sizeof(*entries); k++)
-				count += entries[k] & PM_PRESENT &&
-					 !(entries[k] & PM_FILE);
-			at += k;
-		}
+		if (step->order[i].op == OP_MMAP && result < -4095ULL)
+			pages_forget(&subject->told, result, result + a[1]);
 	}
-	close(fd);
-	return count;
+}
+
+static const char *check_pages(struct subject *subject)
+{
+	int64_t held, untold, silent = number("pages_silent", 10);
+	int error;
+
+	pages_unmapped(&subject->told, &subject->maps);
+	if (subject->told.full)
+		return differs("more pages than the test can follow");
+	error = pages_count(subject->pid, &subject->maps, &subject->told, &held,
+			    &untold);
+	if (error)
+		return differs("pagemap: %s", strerror(-error));
+	if (number("pages_held", 10) < 0)
+		return NULL;
+	if (number("pages_held", 10) != held)
+		return differs("pages_held %lld, pagemap has %lld",
+			       (long long)number("pages_held", 10),
+			       (long long)held);
+	if (silent != untold)
+		return differs("pages_silent %lld, pagemap has %lld that no fault record told of",
+			       (long long)silent, (long long)untold);
+	return NULL;
 }
 
 static const char *check_summary(struct subject *subject, int64_t faults)
 {
-	int64_t own, elsewhere, counted;
+	int64_t elsewhere, counted;
 	ssize_t got = scope_read(subject->pid, "summary");
 
 	if (got < 0)
@@ -200,13 +199,7 @@ static const char *check_summary(struct subject *subject, int64_t faults)
 		return differs("%lld fault records + %lld elsewhere, getrusage has %lld",
 			       (long long)subject->page_faults,
 			       (long long)elsewhere, (long long)faults);
-
-	own = own_pages(subject);
-	if (number("pages_held", 10) >= 0 && number("pages_held", 10) != own)
-		return differs("pages_held %lld, pagemap has %lld",
-			       (long long)number("pages_held", 10),
-			       (long long)own);
-	return NULL;
+	return check_pages(subject);
 }
 
 /**
@@ -219,21 +212,24 @@ void check_begin(struct subject *subject)
 	subject->next = 1;
 	subject->replayed_brk = 0;
 	subject->page_faults = 0;
+	memset(&subject->told, 0, sizeof(subject->told));
 }
 
 /**
  * check_now() - compare all that the module says with what is
  * @subject: who has just answered
+ * @step: what it did, NULL if the watch has just begun
  *
  * Return: NULL, or what differs in words.
  */
-const char *check_now(struct subject *subject)
+const char *check_now(struct subject *subject, const struct step *step)
 {
 	int64_t faults = faults_at_rest(subject->pid);
 	const char *wrong;
 
 	if (faults < 0)
 		return differs("the process has ended");
+	forget_replaced(subject, step);
 	wrong = check_mirror(subject);
 	if (!wrong)
 		wrong = check_events(subject);

@@ -109,7 +109,7 @@ static const char *begin(struct subject *subject)
 	if (subject->events < 0)
 		return "no events.bin";
 	check_begin(subject);
-	return check_now(subject);
+	return check_now(subject, NULL);
 }
 
 static void end(struct subject *subject)
@@ -201,7 +201,7 @@ static const char *next_step(struct run *run)
 	memset(&entry->answer, 0, sizeof(entry->answer));
 	wrong = do_step(subject, &entry->step);
 	entry->answer = subject->last;
-	return wrong ?: check_now(subject);
+	return wrong ?: check_now(subject, &entry->step);
 }
 
 static const char *run_steps(struct run *run, uint64_t count)
