@@ -175,6 +175,28 @@ void *scope_area(size_t pages)
 }
 
 /**
+ * scope_program() - where is a program that was built beside this test?
+ * @name: of the program
+ * @path: where to
+ * @size: bytes there
+ *
+ * Return: 0 or -errno.
+ */
+int scope_program(const char *name, char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size);
+
+	if (length < 0)
+		return -errno;
+	while (length && path[length - 1] != '/')
+		length--;
+	if (length + strlen(name) >= size)
+		return -ENAMETOOLONG;
+	strcpy(path + length, name);
+	return 0;
+}
+
+/**
  * child_start() - fork; the child dies with the caller
  *
  * Return: as fork(2).

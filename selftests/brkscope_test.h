@@ -134,6 +134,7 @@ bool scope_wait_state(pid_t pid, char state);
 int scope_pagemap(const void *address, uint64_t *entry);
 void *scope_area(size_t pages);
 
+int scope_program(const char *name, char *path, size_t size);
 pid_t child_start(void);
 void child_stop_here(void);
 int child_continue(pid_t pid);

@@ -86,13 +86,11 @@ static int note_program(struct subject *subject)
 static const char *begin(struct subject *subject)
 {
 	char program[4096];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 32);
 	int to[2], from[2];
 
-	if (length < 0 || pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+	if (scope_program("property_child", program, sizeof(program)) ||
+	    pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
 		return "no pipes";
-	program[length] = '\0';
-	strcpy(strrchr(program, '/') + 1, "property_child");
 	subject->pid = fork();
 	if (!subject->pid)
 		become_child(program, to[0], from[1]);
