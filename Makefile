@@ -24,7 +24,7 @@ SUDO	:= $(if $(filter 0,$(shell id -u)),,sudo)
 
 PARAMETERS ?=
 
-.PHONY: all help module user load unload reload demo test shell check clean distclean
+.PHONY: all help module user load unload reload demo test bench shell check clean distclean
 
 all: module user
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make demo      watch two programs in a throwaway virtual machine'
 	@echo 'make test      run all tests, those of the module in the virtual machine'
 	@echo 'make check     style and static analysis, everything clean'
+	@echo 'make bench     what the module costs, in instructions, into build/bench'
 	@echo 'make shell     a shell in the virtual machine, with the module loaded'
 	@echo
 	@echo 'make           module and user'
@@ -42,7 +43,7 @@ help:
 	@echo 'make unload    unload it'
 	@echo 'make clean     remove what was built; distclean: what was downloaded, too'
 	@echo
-	@echo 'KERNELS="6.1 6.12"  the kernels of test and check; KERNEL=X is one for all'
+	@echo 'KERNELS="6.1 6.12"  the kernels of test, bench, check; KERNEL=X is one for all'
 	@echo 'DEPS=no             install no packages, only name those that are missing'
 	@echo 'V=1                 show the commands that build the programs'
 
@@ -95,11 +96,14 @@ shell: deps-vm vm-module user
 test: deps-test vm-modules user
 	@selftests/run-tests $(KERNELS)
 
+bench: deps-test vm-modules
+	@selftests/bench/all $(KERNELS)
+
 check: deps-check
 	@selftests/check $(KERNELS)
 
 clean:
-	rm -rf $(addprefix $(BUILD)/,module user selftests test check demo)
+	rm -rf $(addprefix $(BUILD)/,module user selftests test bench check demo)
 
 distclean:
 	rm -rf $(BUILD)
