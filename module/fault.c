@@ -30,7 +30,7 @@ enum entry_kind {
 
 /**
  * struct page_state - what the page table says about one address
- * @pfn: page frame number, if present
+ * @pfn: number of the page frame at the address, of a huge page's part too
  * @kind: enum entry_kind
  * @huge: mapped above the level of the page table entries
  */
@@ -110,7 +110,8 @@ static __always_inline struct page_state page_state_pmd(pmd_t *pmdp, unsigned lo
 	if (!pmd_present(pmd))
 		return (struct page_state){ .kind = pmd_none(pmd) ? ENTRY_NONE : ENTRY_AWAY };
 	if (pmd_leaf(pmd))
-		return page_state_huge(pmd_pfn(pmd), pmd_write(pmd));
+		return page_state_huge(pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT),
+				       pmd_write(pmd));
 	return page_state_pte(READ_ONCE(*pte_offset_kernel(&pmd, addr)));
 }
 
@@ -134,7 +135,8 @@ static __always_inline struct page_state page_state_walk(struct mm_struct *mm,
 	if (!pud_present(pud))
 		return none;
 	if (pud_leaf(pud))
-		return page_state_huge(pud_pfn(pud), pud_write(pud));
+		return page_state_huge(pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT),
+				       pud_write(pud));
 	*pmdp = pmd_offset(pudp, addr);
 	return page_state_pmd(*pmdp, addr);
 }
