@@ -110,7 +110,7 @@ TEST_F(report, leaves_out_the_middle_and_says_how_much)
 {
 	run_command(self->text, sizeof(self->text), "%s report --rows 6 %s", self->tool,
 		    self->path);
-	EXPECT_LINE("\\.\\.\\. +5 rows left out: 0 break moves, 3 changes of areas, 13 faults");
+	EXPECT_LINE("\\.\\.\\. +8 rows left out: 0 break moves, 4 changes of areas, 13 faults");
 }
 
 TEST_F(report, counts_faults_by_class_with_median_and_p99)
@@ -141,6 +141,20 @@ TEST_F(report, sums_up_what_was_asked_obtained_and_touched)
 	EXPECT_LINE("ever touched +104 KiB +106,496 B +4\\.8% of");
 	EXPECT_LINE("never touched +2\\.03 MiB +2,129,920 B +95\\.2% of");
 	EXPECT_NO_LINE("other anonymous maps");
+}
+
+TEST_F(report, tells_of_children_refusals_and_signals)
+{
+	EXPECT_LINE("4200\\.0 us +made child process 4711$");
+	EXPECT_LINE("4300\\.0 us +break refused .*\\[heap\\]: RLIMIT_DATA");
+	EXPECT_LINE("4400\\.0 us +SIGSEGV at dead0: no area there$");
+}
+
+TEST_F(report, sums_up_the_physical_pages)
+{
+	EXPECT_LINE("physical pages given +2\\.02 MiB +2,121,728 B$");
+	EXPECT_LINE("  for data +2\\.02 MiB +2,113,536 B +99\\.6% of");
+	EXPECT_LINE("  for page tables +8 KiB +8,192 B +0\\.4% of");
 }
 
 TEST_F(report, shows_losses_and_checks)

@@ -8,6 +8,7 @@
  * frees it. A child thread touches one page more of the heap. At the peak
  * 33 + 513 pages are obtained, 33 + 513 in all; 18 + 8 are touched.
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -133,6 +134,35 @@ static void big_block(void)
 	change(4010, BRKSCOPE_VMA_REMOVE, SYS_munmap, moved, 513);
 }
 
+static void given(u64 us, unsigned int use, unsigned int order)
+{
+	event(us, BRKSCOPE_PAGE, use)->page.order = order;
+}
+
+/* 4 + 512 pages of data, 2 page tables, a child, a refused break, a fault of the program */
+static void other_kinds(void)
+{
+	struct brkscope_record *r;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		given(4100, BRKSCOPE_PAGE_DATA, 0);
+	given(4101, BRKSCOPE_PAGE_DATA, 9);
+	given(4102, BRKSCOPE_PAGE_TABLE, 0);
+	given(4103, BRKSCOPE_PAGE_TABLE, 0);
+	given(4104, BRKSCOPE_PAGE_OTHER, 3);
+	event(4200, BRKSCOPE_FORK, BRKSCOPE_FORK_ALONE)->fork.child = 4711;
+	r = event(4300, BRKSCOPE_BRK, BRKSCOPE_BRK_REFUSED);
+	r->brk.old = SYNTHETIC_HEAP + 33 * SYNTHETIC_PAGE;
+	r->brk.now = r->brk.old;
+	r->brk.requested = r->brk.old + (1ULL << 40);
+	r->brk.reason = BRKSCOPE_BRK_RLIMIT_DATA;
+	r = event(4400, BRKSCOPE_SIGNAL, 0);
+	r->signal.addr = 0xdead0;
+	r->signal.signo = SIGSEGV;
+	r->signal.si_code = SEGV_MAPERR;
+}
+
 static void make(void)
 {
 	struct brkscope_record *r;
@@ -151,6 +181,7 @@ static void make(void)
 	call(BRKRECORD_START, 500, 1, 1 << 30, 0, SYNTHETIC_HEAP);
 	heap();
 	big_block();
+	other_kinds();
 	event(5000, BRKSCOPE_EXIT, 0);
 }
 

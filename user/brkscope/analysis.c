@@ -94,6 +94,10 @@ static void take_event(struct analysis *a, const struct brkscope_record *r)
 	case BRKSCOPE_EXEC:
 		areas_exec(&a->areas);
 		break;
+	case BRKSCOPE_PAGE:
+		if (r->code < BRKSCOPE_PAGE_USES)
+			a->given[r->code] += 1ULL << r->page.order;
+		break;
 	case BRKSCOPE_LOST:
 		a->lost += r->lost.count;
 		break;

@@ -39,6 +39,7 @@ struct latencies {
  * @faults_ns: how long they took
  * @recorder_events: events that the malloc log itself caused, not in the above
  * @recorder_faults: how many of them are faults
+ * @given: pages that the page allocator gave, by enum brkscope_page_use
  * @lost: records that the stream says were lost
  */
 struct analysis {
@@ -53,6 +54,7 @@ struct analysis {
 	u64			faults_ns;
 	u64			recorder_events;
 	u64			recorder_faults;
+	u64			given[BRKSCOPE_PAGE_USES];
 	u64			lost;
 };
 

@@ -55,6 +55,19 @@ static void print_obtained(const struct analysis *a)
 	}
 }
 
+/* Of the whole process, its loading too. */
+static void print_given(const struct analysis *a)
+{
+	u64 size = a->capture.header.page_size;
+	u64 data = a->given[BRKSCOPE_PAGE_DATA], tables = a->given[BRKSCOPE_PAGE_TABLE];
+
+	if (!data && !tables)
+		return;
+	line("physical pages given", (data + tables) * size, 0, NULL);
+	line("  for data", data * size, (data + tables) * size, "of them");
+	line("  for page tables", tables * size, (data + tables) * size, "of them");
+}
+
 /**
  * print_summary() - asked for, obtained, touched
  * @a: the analysis
@@ -63,8 +76,10 @@ void print_summary(const struct analysis *a)
 {
 	print_heading("SUMMARY", "");
 	print_asked(a);
-	if (a->capture.kernel_header)
+	if (a->capture.kernel_header) {
 		print_obtained(a);
+		print_given(a);
+	}
 }
 
 static void print_loss(const char *what, u64 count, const char *remedy)

@@ -7,6 +7,7 @@
  * a break move makes is part of its row. What the dynamic linker does before the
  * program's libraries are there is one row, unless all is wanted.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -44,6 +45,23 @@ static void set_call(struct row *row, const struct brkrecord_call *call)
 	row->calls = !!call;
 }
 
+/* The heap, and why it could not grow. */
+static const char *refused_area(const struct brkscope_record *r)
+{
+	static const char * const areas[BRKSCOPE_BRK_REASONS] = {
+		[BRKSCOPE_BRK_OK] = "[heap]",
+		[BRKSCOPE_BRK_BELOW] = "[heap]: below its start",
+		[BRKSCOPE_BRK_RLIMIT_DATA] = "[heap]: RLIMIT_DATA",
+		[BRKSCOPE_BRK_RLIMIT_AS] = "[heap]: RLIMIT_AS",
+		[BRKSCOPE_BRK_COLLISION] = "[heap]: another area is in the way",
+		[BRKSCOPE_BRK_LOCKED] = "[heap]: RLIMIT_MEMLOCK",
+		[BRKSCOPE_BRK_MAP_COUNT] = "[heap]: vm.max_map_count",
+		[BRKSCOPE_BRK_NO_MEMORY] = "[heap]: no memory",
+	};
+
+	return r->brk.reason < BRKSCOPE_BRK_REASONS ? areas[r->brk.reason] : "[heap]";
+}
+
 static void add_brk(struct timeline *t, const struct brkscope_record *r,
 		    const struct brkrecord_call *call)
 {
@@ -56,7 +74,7 @@ static void add_brk(struct timeline *t, const struct brkscope_record *r,
 	row->end = grew ? r->brk.now : r->brk.old;
 	row->change = (long long)(r->brk.now - r->brk.old);
 	row->signed_change = true;
-	row->area = "[heap]";
+	row->area = refused_area(r);
 	set_call(row, call);
 }
 
@@ -297,6 +315,25 @@ static void add_text(struct timeline *t, const struct brkscope_record *r, enum s
 	row->by = text;
 }
 
+static void add_signal(struct timeline *t, const struct brkscope_record *r)
+{
+	const char *name = r->signal.signo == SIGBUS ? "SIGBUS" : "SIGSEGV";
+	const struct piece *p = areas_find(t->areas, r->signal.ip);
+	const char *why = r->signal.signo == SIGBUS ? "no memory or file behind it" :
+			  r->signal.si_code == SEGV_MAPERR ? "no area there" :
+			  r->signal.si_code == SEGV_ACCERR ? "the area forbids it" : "refused";
+
+	add_text(t, r, STYLE_BAD, xasprintf("%s at %llx: %s%s%s", name, (u64)r->signal.addr, why,
+					    p && *p->name ? ", by " : "",
+					    p ? base_name(p->name) : ""));
+}
+
+static void add_fork(struct timeline *t, const struct brkscope_record *r)
+{
+	add_text(t, r, STYLE_HEAD, xasprintf("made child process %u%s", r->fork.child,
+					     r->fork.shares ? ", by vfork" : ""));
+}
+
 static void add_exit(struct timeline *t, const struct brkscope_record *r)
 {
 	int status = r->exit.status;
@@ -375,6 +412,12 @@ void timeline_add(struct timeline *t, const struct brkscope_record *r,
 		break;
 	case BRKSCOPE_EXIT:
 		add_exit(t, r);
+		break;
+	case BRKSCOPE_SIGNAL:
+		add_signal(t, r);
+		break;
+	case BRKSCOPE_FORK:
+		add_fork(t, r);
 		break;
 	case BRKSCOPE_LOST:
 		add_text(t, r, STYLE_BAD, xasprintf("%llu records lost here",

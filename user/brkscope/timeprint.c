@@ -109,7 +109,8 @@ static void print_gap(const struct timeline *t, size_t first, size_t end)
 	size_t i;
 
 	for (i = first; i < end; i++) {
-		breaks += t->rows[i].kind == BRKSCOPE_BRK ? t->rows[i].count : 0;
+		breaks += t->rows[i].kind == BRKSCOPE_BRK &&
+			  t->rows[i].code != BRKSCOPE_BRK_REFUSED ? t->rows[i].count : 0;
 		changes += t->rows[i].kind == BRKSCOPE_VMA ? t->rows[i].count : 0;
 		faults += t->rows[i].kind == BRKSCOPE_FAULT ? t->rows[i].count : 0;
 	}
