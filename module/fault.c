@@ -188,10 +188,12 @@ static u8 fault_class_present(const struct fault_entry *e, const struct page_sta
 
 	if (!page_present(after) || !(e->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)))
 		return BRKSCOPE_SPURIOUS;
+	if (before->pfn != after->pfn && after->huge)
+		return BRKSCOPE_HUGE;
 	if (before->kind == ENTRY_ZERO)
 		return after->kind == ENTRY_ZERO ? BRKSCOPE_SPURIOUS : BRKSCOPE_UPGRADE;
-	if (before->pfn != after->pfn && !(before->huge && !after->huge))
-		return after->huge ? BRKSCOPE_HUGE : BRKSCOPE_COW_COPY;
+	if (before->pfn != after->pfn)
+		return BRKSCOPE_COW_COPY;
 	if (before->kind == ENTRY_WRITE || after->kind != ENTRY_WRITE)
 		return BRKSCOPE_SPURIOUS;
 	return e->prot & BRKSCOPE_PROT_SHARED ? BRKSCOPE_WRITE_PROTECT : BRKSCOPE_COW_REUSE;
@@ -263,6 +265,9 @@ int fault_enter(void *data, struct pt_regs *regs)
 	e->start = ktime_get_mono_fast_ns();
 	local_irq_save(flags);
 	e->before = page_state_walk(mm, e->addr, &e->pmdp);
+	/* anonymous memory has pages of its own, and huge zero pages */
+	if (unlikely(e->before.huge && e->anon && !PageAnon(pfn_to_page(e->before.pfn))))
+		e->before.kind = ENTRY_ZERO;
 	if (unlikely(!e->anon)) {
 		e->around = pages_around(e->pmdp, e->addr);
 		e->pmdp = NULL;	/* a shared table of huge pages may go */
