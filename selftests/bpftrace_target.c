@@ -30,7 +30,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,11 +286,14 @@ static void work_disk(void)
 /* A fault in another address space; the kernel counts it as this process's. */
 static void work_elsewhere(void)
 {
-	char byte = 1;
-	struct iovec from = { &byte, 1 }, to = { child_page, 1 };
+	char path[64], byte = 1;
+	int fd;
 
-	if (process_vm_writev(child, &from, 1, &to, 1, 0) != 1)
-		die("process_vm_writev");
+	snprintf(path, sizeof(path), "/proc/%d/mem", child);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, &byte, 1, (uintptr_t)child_page) != 1)
+		die(path);
+	close(fd);
 }
 
 static void *second_thread(void *unused)

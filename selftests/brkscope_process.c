@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +130,38 @@ bool scope_wait_state(pid_t pid, char state)
 		nanosleep(&pause, NULL);
 	}
 	return false;
+}
+
+/**
+ * scope_poke() - write to the memory of another process
+ * @pid: process
+ * @to: there
+ * @from: here
+ * @size: bytes
+ *
+ * A kernel without CONFIG_CROSS_MEMORY_ATTACH has no process_vm_writev(2); a
+ * write to /proc/PID/mem goes the same way through the page tables.
+ *
+ * Return: bytes written or -errno.
+ */
+ssize_t scope_poke(pid_t pid, void *to, const void *from, size_t size)
+{
+	struct iovec own = { (void *)from, size }, other = { to, size };
+	ssize_t done = process_vm_writev(pid, &own, 1, &other, 1, 0);
+	char path[64];
+	int fd;
+
+	if (done >= 0 || errno != ENOSYS)
+		return done < 0 ? -errno : done;
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	done = pwrite(fd, from, size, (uintptr_t)to);
+	if (done < 0)
+		done = -errno;
+	close(fd);
+	return done;
 }
 
 /**

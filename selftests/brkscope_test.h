@@ -131,6 +131,7 @@ char scope_state(pid_t pid);
 int64_t scope_settled(pid_t pid, const char *name);
 int64_t scope_miscounted(pid_t pid);
 bool scope_wait_state(pid_t pid, char state);
+ssize_t scope_poke(pid_t pid, void *to, const void *from, size_t size);
 int scope_pagemap(const void *address, uint64_t *entry);
 void *scope_area(size_t pages);
 

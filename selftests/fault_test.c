@@ -348,16 +348,13 @@ TEST_F(fault, a_locked_page_that_was_never_accessed_is_told_as_such)
 TEST_F(fault, a_write_by_another_process_is_remote_and_not_ours_to_count)
 {
 	int64_t remote = scope_number(self->pid, "faults_remote");
-	struct iovec from, to = { self->area + 8, 4 };
 	pid_t child;
 
 	child = child_start();
 	ASSERT_LE(0, child);
 	if (!child) {
 		child_stop_here();
-		from.iov_base = "1234";
-		from.iov_len = 4;
-		_exit(process_vm_writev(getppid(), &from, 1, &to, 1, 0) != 4);
+		_exit(scope_poke(getppid(), self->area + 8, "1234", 4) != 4);
 	}
 	ASSERT_EQ(0, child_until_stopped(child));
 	ASSERT_EQ(0, child_end(child));
