@@ -3,9 +3,8 @@
  * How much memory do all the watches of a user take?
  *
  * One sum a user, over buffers, mirrors, names and touched pages of his watches,
- * those that have ended and those kept ready for children included; a watch that
- * was unwatched counts until the last open file lets go of it. Beyond the sum,
- * the memory is charged to the cgroup of whoever gives the command.
+ * those that have ended and those kept ready for children included. The memory is
+ * charged to the cgroup of whoever gives the command, too.
  *
  * Owner: each watch holds a reference.
  */

@@ -16,6 +16,7 @@ struct brkscope_record scope_records[SCOPE_RECORDS];
 char scope_text[SCOPE_TEXT];
 struct area_list scope_maps, scope_mirror;
 struct replay scope_replay;
+char scope_suffix[24];
 const char *const scope_class_names[] = BRKSCOPE_FAULT_CLASS_NAMES;
 
 static char small_text[16384];
@@ -143,7 +144,7 @@ int scope_open(pid_t pid, const char *file, int flags)
 	char path[128];
 	int fd;
 
-	snprintf(path, sizeof(path), SCOPE_DIR "/%d/%s", pid, file);
+	snprintf(path, sizeof(path), SCOPE_DIR "/%d%s/%s", pid, scope_suffix, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC | flags);
 	return fd < 0 ? -errno : fd;
 }

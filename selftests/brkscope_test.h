@@ -87,6 +87,7 @@ extern char scope_text[SCOPE_TEXT];
 extern struct area_list scope_maps, scope_mirror;
 extern struct replay scope_replay;
 extern const char *const scope_class_names[];
+extern char scope_suffix[24];	/* of folders' names: "@NS" in a pid namespace */
 
 void scope_prepare(void);
 size_t scope_page_size(void);
