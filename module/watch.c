@@ -25,14 +25,6 @@
 
 #include "internal.h"
 
-static unsigned int mirror_vmas = 4096;
-module_param(mirror_vmas, uint, 0444);
-MODULE_PARM_DESC(mirror_vmas, "VMAs that a watch can follow, or twice those at its start if that is more (4096)");
-
-static unsigned int touch_chunks = 4096;
-module_param(touch_chunks, uint, 0444);
-MODULE_PARM_DESC(touch_chunks, "pieces of 512 pages in which a watch can note touched pages (4096)");
-
 #define TABLE_BITS	8
 
 static struct hlist_nulls_head by_mm[1 << TABLE_BITS];
@@ -95,6 +87,7 @@ void watch_put(struct watch *w)
 {
 	if (!refcount_dec_and_test(&w->ref))
 		return;
+	pool_grower_stop(w);
 	put_pid(w->pid);
 	ring_destroy(&w->ring);
 	mirror_destroy(w);
@@ -120,6 +113,8 @@ struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *
 		return NULL;
 	refcount_set(&w->ref, 1);
 	raw_spin_lock_init(&w->lock);
+	mutex_init(&w->refresh);
+	pool_grower_init(w);
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
 	w->pid = get_pid(pid);
@@ -128,7 +123,7 @@ struct watch *watch_alloc(struct pid *pid, u64 buffer_bytes, const struct cred *
 	w->gid = cred->fsgid;
 	w->start = ktime_get_mono_fast_ns();
 	if (ring_init(&w->ring, max_t(u64, buffer_bytes / sizeof(struct brkscope_record), 64)) ||
-	    mirror_init(w, max(mirror_vmas, 2 * vmas)) || touch_init(&w->touch, touch_chunks)) {
+	    mirror_init(w, vmas) || touch_init(w)) {
 		watch_put(w);
 		return NULL;
 	}
