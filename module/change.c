@@ -27,6 +27,9 @@ u8 vma_prot(const struct vm_area_struct *vma)
 
 static u16 vma_attr(const struct vm_area_struct *vma)
 {
+	const unsigned long any = VM_LOCKED | VM_GROWSDOWN | VM_HUGETLB | VM_HUGEPAGE |
+				  VM_NOHUGEPAGE | VM_DONTCOPY | VM_DONTDUMP | VM_WIPEONFORK |
+				  __VM_UFFD_FLAGS | VM_IO | VM_PFNMAP;
 	static const struct {
 		unsigned long flag;
 		u16 attr;
@@ -45,7 +48,7 @@ static u16 vma_attr(const struct vm_area_struct *vma)
 	u16 attr = vma->vm_file ? BRKSCOPE_ATTR_FILE : 0;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(map); i++)
+	for (i = 0; vma->vm_flags & any && i < ARRAY_SIZE(map); i++)
 		if (vma->vm_flags & map[i].flag)
 			attr |= map[i].attr;
 	return attr;

@@ -53,30 +53,6 @@ static void move_make_room(struct sync *s, unsigned long start, unsigned long en
 	touch_clear(s->w, start, end);
 }
 
-/* A whole VMA of the mirror, which is now at [start, end) or in a VMA that reaches beyond. */
-static void move_node(struct sync *s, struct vma_node *node, unsigned long start,
-		      unsigned long end)
-{
-	struct vm_area_struct *vma = vma_lookup(s->mm, start);
-	struct watch *w = s->w;
-	struct vma_node d;
-	unsigned long irq;
-
-	vma_describe(vma, &d);
-	d.name = name_of_vma(w, vma);
-	d.start = start;
-	d.end = end;
-	raw_spin_lock_irqsave(&w->lock, irq);
-	if (sync_valid(s)) {
-		change_record(s, BRKSCOPE_VMA_MOVE, node, &d);
-		mirror_erase(&w->vmas, node);
-		memcpy(d.faults, node->faults, sizeof(d.faults));
-		*node = d;
-		mirror_insert(&w->vmas, node);
-	}
-	raw_spin_unlock_irqrestore(&w->lock, irq);
-}
-
 /* Is there now what was in the mirror at another place? */
 static bool move_is_like(struct sync *s, const struct vma_node *node, unsigned long from,
 			 unsigned long to)
@@ -91,38 +67,61 @@ static bool move_is_like(struct sync *s, const struct vma_node *node, unsigned l
 	       (!d.file || d.delta + to == node->delta + from);
 }
 
+/* A whole VMA of the mirror is now at [start, end), or in a VMA that reaches beyond. */
+static void move_node(struct sync *s, struct vma_node *node, unsigned long start,
+		      unsigned long end)
+{
+	unsigned long old = node->start, bytes = min(node->end - old, end - start);
+	struct vm_area_struct *vma = vma_lookup(s->mm, start);
+	struct watch *w = s->w;
+	struct vma_node d;
+	unsigned long irq;
+
+	move_make_room(s, start, end);
+	vma_describe(vma, &d);
+	d.name = name_of_vma(w, vma);
+	d.start = start;
+	d.end = end;
+	raw_spin_lock_irqsave(&w->lock, irq);
+	if (sync_valid(s)) {
+		change_record(s, BRKSCOPE_VMA_MOVE, node, &d);
+		mirror_erase(&w->vmas, node);
+		memcpy(d.faults, node->faults, sizeof(d.faults));
+		*node = d;
+		mirror_insert(&w->vmas, node);
+	}
+	raw_spin_unlock_irqrestore(&w->lock, irq);
+	touch_move(w, old, start, bytes);
+}
+
 /**
  * vma_moved() - bring the mirror to where mremap has moved memory
  * @s: the comparison
  * @move: what it was asked to; it may have failed
  *
- * A kernel that moves several VMAs at once keeps their distances, and the sizes.
+ * A kernel that moves several VMAs at once keeps their distances and their sizes,
+ * and leaves alone what is between them.
  */
 void vma_moved(struct sync *s, const struct vma_move *move)
 {
 	unsigned long bytes = min(move->old_end - move->old, move->new_end - move->new);
+	unsigned long at = move->old, to;
 	struct vma_node *node;
-	unsigned long at;
 
-	if (!move_is_like(s, node_from(s, move->old), move->old, move->new))
+	if (!move_is_like(s, node_from(s, at), at, move->new))
 		return;
-	move_make_room(s, move->new, move->new_end);
 	move_split(s, move->old);
 	move_split(s, move->old_end);
-	node = node_from(s, move->old);
+	node = node_from(s, at);
 	if (node && node->start == move->old && node->end == move->old_end) {
 		move_node(s, node, move->new, move->new_end);
-	} else {
-		move_split(s, move->old + bytes);
-		for (at = move->old; (node = node_from(s, at));) {
-			unsigned long to = node->start - move->old + move->new;
-
-			at = node->end;
-			if (at > move->old + bytes)
-				break;
-			if (move_is_like(s, node, node->start, to))
-				move_node(s, node, to, to + at - node->start);
-		}
+		return;
 	}
-	touch_move(s->w, move->old, move->new, bytes);
+	move_split(s, move->old + bytes);
+	while ((node = node_from(s, at)) && node->end <= move->old + bytes) {
+		at = node->end;
+		to = node->start - move->old + move->new;
+		if (move_is_like(s, node, node->start, to))
+			move_node(s, node, to, to + node->end - node->start);
+	}
 }

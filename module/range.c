@@ -144,7 +144,8 @@ static void range_mremap(struct watch *w, struct vma_ranges *r, const unsigned l
 		move->new_end = move->new + new_len;
 	}
 	range_add_user(r, args[0], max(old_len, new_len));
-	if (fixed)
+	if (fixed && !(r->copied && r->range[0].start == args[4] &&
+		       r->range[0].end == args[4] + new_len))
 		range_add_user(r, args[4], new_len);
 }
 
@@ -212,6 +213,7 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
 
 	memset(move, 0, sizeof(*move));
 	raw_spin_lock_irqsave(&w->lock, irq);
+	brk_look(w, mm);
 	*r = m->noted;
 	memset(&m->noted, 0, sizeof(m->noted));
 	if (m->start_brk != mm->start_brk || m->start_stack != mm->start_stack)

@@ -196,24 +196,26 @@ static void sync_widen(struct sync *s, unsigned long *start, unsigned long *end)
 	struct vm_area_struct *vma;
 	struct vma_node *node;
 
-	do {
-		*start = low;
+	for (;;) {
 		node = node_next(s, NULL, low);
 		if (node && node->start < low)
 			low = node->start;
-		vma = find_vma(s->mm, low);
-		if (vma && vma->vm_start < low)
-			low = vma->vm_start;
-	} while (low < *start);
-	do {
-		*end = high;
+		vma = vma_lookup(s->mm, low);
+		if (!vma || vma->vm_start == low)
+			break;
+		low = vma->vm_start;
+	}
+	for (;;) {
 		node = node_next(s, NULL, high - 1);
 		if (node && node->start < high)
 			high = node->end;
-		vma = find_vma(s->mm, high - 1);
-		if (vma && vma->vm_start < high)
-			high = vma->vm_end;
-	} while (high > *end);
+		vma = vma_lookup(s->mm, high - 1);
+		if (!vma || vma->vm_end == high)
+			break;
+		high = vma->vm_end;
+	}
+	*start = low;
+	*end = high;
 }
 
 static void sync_everywhere(struct sync *s)
@@ -380,15 +382,11 @@ bool vma_on_write_unlock(struct pt_regs *regs)
 	struct sync s = { .w = w, .mm = mm };
 	struct vma_ranges ranges;
 	struct vma_move move;
-	unsigned long irq;
 	int i;
 
 	if (!w)
 		return false;
 	s.cause = vma_cause(mm);
-	raw_spin_lock_irqsave(&w->lock, irq);
-	brk_look(w, mm);
-	raw_spin_unlock_irqrestore(&w->lock, irq);
 	ranges_take(w, mm, &ranges, &move);
 	for (i = 0; i < ranges.count; i++)
 		if (ranges.range[i].fresh)
