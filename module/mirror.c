@@ -12,9 +12,9 @@
 
 #define MIRROR_BATCH	64	/* nodes given back while watch.lock is held */
 
-static unsigned int mirror_vmas = 1024;
+static unsigned int mirror_vmas = 4096;
 module_param(mirror_vmas, uint, 0444);
-MODULE_PARM_DESC(mirror_vmas, "VMAs that a watch can follow, to begin with, or twice those at its start if that is more (1024)");
+MODULE_PARM_DESC(mirror_vmas, "VMAs that a watch can follow, to begin with, or twice those at its start if that is more (4096)");
 
 static unsigned int max_vmas = 131072;
 module_param(max_vmas, uint, 0444);

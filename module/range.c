@@ -14,9 +14,14 @@
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/module.h>
 #include <linux/prctl.h>
 
 #include "internal.h"
+
+static bool ranged = true;
+module_param(ranged, bool, 0644);
+MODULE_PARM_DESC(ranged, "compare the VMAs only where they may have changed; N compares all of them each time, to check the module by (Y)");
 
 static void range_add(struct vma_ranges *r, unsigned long start, unsigned long end, bool fresh)
 {
@@ -227,6 +232,6 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
 		range_call(w, r, move);
 	else
 		r->everywhere = true;
-	if (!hook_tells_ranges())
+	if (!READ_ONCE(ranged) || !hook_tells_ranges())
 		r->everywhere = true;
 }

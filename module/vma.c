@@ -94,7 +94,6 @@ static bool sync_same_range(struct sync *s, struct vma_node *node,
 		change_node(s, BRKSCOPE_VMA_PROTECT, node, d);
 	else if (node->attr != d->attr || node->name != d->name)
 		change_node(s, BRKSCOPE_VMA_CHANGE, node, d);
-	s->exact++;
 	return true;
 }
 
@@ -133,7 +132,8 @@ static void sync_node(struct sync *s, struct vma_node *node)
 			return;
 		}
 		if (same_kind(node, &d) && d.start <= node->start && d.end >= node->end) {
-			sync_claim(s, node, d.end);	/* grew */
+			sync_claim(s, node, d.end);
+			s->grew = true;
 			return;
 		}
 		if (d.start == node->start && sync_shrink(s, node, first, &d)) {
@@ -218,11 +218,19 @@ static void sync_widen(struct sync *s, unsigned long *start, unsigned long *end)
 	*end = high;
 }
 
-static void sync_everywhere(struct sync *s)
+/* VMAs that the mirror does not have, negative if it has too many. */
+static int sync_lacking(const struct sync *s)
 {
-	sync_removals(s, 0, ULONG_MAX);
-	if (s->exact != s->mm->map_count || s->w->vmas.count != s->exact)
-		sync_additions(s, 0, ULONG_MAX);
+	return s->mm->map_count - (int)READ_ONCE(s->w->vmas.count);
+}
+
+/*
+ * After the removals each node stands for a VMA of its own. If there are as many
+ * and none has grown, nothing is left to add.
+ */
+static bool sync_is_done(const struct sync *s)
+{
+	return !s->grew && !sync_lacking(s);
 }
 
 static void sync_ranges(struct sync *s, const struct vma_ranges *r)
@@ -236,14 +244,15 @@ static void sync_ranges(struct sync *s, const struct vma_ranges *r)
 		sync_widen(s, &start[i], &end[i]);
 		sync_removals(s, start[i], end[i]);
 	}
-	for (i = 0; i < r->count; i++)
+	for (i = 0; i < r->count && !sync_is_done(s); i++)
 		sync_additions(s, start[i], end[i]);
 }
 
-/* VMAs that the mirror does not have, negative if it has too many. */
-static int sync_lacking(const struct sync *s)
+static void sync_everywhere(struct sync *s)
 {
-	return s->mm->map_count - (int)READ_ONCE(s->w->vmas.count);
+	sync_removals(s, 0, ULONG_MAX);
+	if (!sync_is_done(s))
+		sync_additions(s, 0, ULONG_MAX);
 }
 
 /* One comparison. A number of VMAs that cannot be explained leads to a second. */
@@ -253,6 +262,7 @@ static void sync_once(struct sync *s, const struct vma_ranges *r, const struct v
 	int lacking;
 
 	s->epoch = READ_ONCE(m->epoch);
+	s->grew = false;
 	s->lost = 0;
 	sync_claim(s, NULL, 0);
 	if (move && move->new_end)
@@ -261,7 +271,6 @@ static void sync_once(struct sync *s, const struct vma_ranges *r, const struct v
 		sync_ranges(s, r);
 	lacking = sync_lacking(s);
 	if (!r || r->everywhere || lacking < 0 || (!m->lacking && lacking != s->lost)) {
-		s->exact = 0;
 		sync_everywhere(s);
 		lacking = sync_lacking(s);
 	}

@@ -222,7 +222,7 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
  * @epoch: of the mirror; an exec in between ends the comparison
  * @rename: look up the names of files anew, they may have been renamed
  * @cause: for the records
- * @exact: VMAs that the mirror already had as they are
+ * @grew: a VMA has, its node not yet
  * @lost: VMAs that found no node
  * @claimed: end of the VMA that the node @claimer already stands for
  * @claimer: see @claimed
@@ -233,7 +233,7 @@ struct sync {
 	u64 epoch;
 	bool rename;
 	s16 cause;
-	u32 exact;
+	bool grew;
 	int lost;
 	unsigned long claimed;
 	struct vma_node *claimer;
