@@ -15,6 +15,8 @@
 #include <linux/ptrace.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 37)
 #error "brkscope needs Linux 6.1.37 or newer: before, a stack grew under mmap_lock held for reading"
@@ -108,5 +110,68 @@ static inline unsigned long compat_thp_fallbacks(void)
 	return 0;
 }
 #endif
+
+/*
+ * /proc/PID/maps calls a VMA the heap or the stack by functions of linux/mm.h since
+ * "mm: factor out VMA stack and heap checks" (6.6); before, by these conditions.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+static inline bool vma_is_initial_heap(const struct vm_area_struct *vma)
+{
+	return vma->vm_start <= vma->vm_mm->brk && vma->vm_end >= vma->vm_mm->start_brk;
+}
+
+static inline bool vma_is_initial_stack(const struct vm_area_struct *vma)
+{
+	return vma->vm_start <= vma->vm_mm->start_stack &&
+	       vma->vm_end >= vma->vm_mm->start_stack;
+}
+#endif
+
+/*
+ * A VMA of a file in an overlay maps the file below, and maps shows the one above,
+ * since "fs: store real path instead of fake path in backing file f_path" (6.7).
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define file_user_path(file) (&(file)->f_path)
+#endif
+
+/* Shared anonymous memory can be named since "mm: anonymous shared memory naming" (6.2). */
+#define COMPAT_ANON_SHMEM_NAME (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
+
+/*
+ * Number and arguments of the system call that the current task is in, by the native
+ * numbers. A 32-bit call has numbers of its own and half of each register; on x86
+ * the kernel's headers name those numbers. Return: -1 if it is in none.
+ */
+#define COMPAT_SYSCALL_OTHER 0x7fffffff	/* one that is not in the list below */
+
+static inline int compat_syscall(unsigned long args[6])
+{
+	struct pt_regs *regs = task_pt_regs(current);
+	int nr = syscall_get_nr(current, regs);
+	int i;
+
+	syscall_get_arguments(current, regs, args);
+	if (nr == -1 || !in_compat_syscall())
+		return nr;
+	for (i = 0; i < 6; i++)
+		args[i] = (u32)args[i];
+#if defined(CONFIG_X86_64) && defined(CONFIG_IA32_EMULATION)
+	switch (in_ia32_syscall() ? nr : -1) {
+	case __NR_ia32_brk:	return __NR_brk;
+	case __NR_ia32_mmap:	/* by pointer to its arguments, which are not looked at */
+	case __NR_ia32_mmap2:	return __NR_mmap;
+	case __NR_ia32_munmap:	return __NR_munmap;
+	case __NR_ia32_mremap:	return __NR_mremap;
+	case __NR_ia32_mprotect: return __NR_mprotect;
+	case __NR_ia32_madvise:	return __NR_madvise;
+	case __NR_ia32_mlock:	return __NR_mlock;
+	case __NR_ia32_munlock:	return __NR_munlock;
+	case __NR_ia32_prctl:	return __NR_prctl;
+	}
+#endif
+	return COMPAT_SYSCALL_OTHER;
+}
 
 #endif /* _BRKSCOPE_COMPAT_H */

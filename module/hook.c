@@ -74,7 +74,8 @@ static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
 static void hook_task_fork(void *data, struct task_struct *parent, struct task_struct *child);
 
 enum {
-	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK, HOOK_MMAP,
+	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK,
+	HOOK_MAP, HOOK_COPY, HOOK_STACK,
 	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOKS
 };
 
@@ -89,9 +90,12 @@ static struct hook hooks[HOOKS] = {
 	[HOOK_BRK] = { .serves = "brk", .symbol = COMPAT_SYSCALL("brk"),
 		.data_size = brk_data_size,
 		.begin = brk_enter, .finish = brk_return },
-	[HOOK_MMAP] = { .serves = "vmas", .symbol = COMPAT_SYSCALL("mmap"),
-		.data_size = vma_fixed_data_size,
-		.begin = vma_fixed_enter, .finish = vma_fixed_return },
+	[HOOK_MAP] = { .serves = "vmas", .symbol = "mmap_region",
+		.enter = vma_on_map, .optional = true },
+	[HOOK_COPY] = { .serves = "vmas", .symbol = "copy_vma",
+		.enter = vma_on_copy, .optional = true },
+	[HOOK_STACK] = { .serves = "vmas", .symbol = "expand_downwards",
+		.enter = vma_on_stack, .optional = true },
 	[HOOK_EXEC] = { .serves = "exec", .symbol = "setup_new_exec",
 		.enter = watch_on_exec },
 	[HOOK_MM_END] = { .serves = "exit", .symbol = "exit_mmap",
@@ -422,6 +426,15 @@ u64 hook_missed(void)
 	for (i = 0; i < HOOKS; i++)
 		sum += hook_missed_one(&hooks[i]);
 	return sum;
+}
+
+/**
+ * hook_tells_ranges() - are the hooks there that tell where VMAs change?
+ */
+bool hook_tells_ranges(void)
+{
+	return hooks[HOOK_MAP].attached && hooks[HOOK_COPY].attached &&
+	       hooks[HOOK_STACK].attached;
 }
 
 static u64 hook_hits_sum(int i)

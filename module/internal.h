@@ -14,6 +14,7 @@
 #include <linux/list.h>
 #include <linux/rculist_nulls.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/rbtree.h>
@@ -24,6 +25,7 @@
 
 #include "compat.h"
 #include "uapi/brkscope.h"
+#include "vma.h"
 
 struct proc_dir_entry;
 struct seq_file;
@@ -63,156 +65,7 @@ void ring_clear(struct watch *w);
 u64 ring_oldest(const struct ring *ring);
 bool ring_get(const struct ring *ring, u64 seq, struct brkscope_record *rec);
 
-/* ---- mirror.c: what the mirror of the VMAs holds ---- */
-
 #define FAULT_HIST_BUCKETS	32	/* bucket i: 2^i <= ns < 2^(i+1) */
-
-/**
- * struct vma_node - one VMA as the mirror knows it
- * @rb: in vma_mirror.tree by @start; in the free list by rb_right when unused
- * @start: of the range
- * @end: of the range, exclusive
- * @delta: file offset of an address less the address; zero without a file
- * @file: identity of the mapped file, compared and never followed
- * @ino: its inode number, for a file whose memory was used again
- * @prot: BRKSCOPE_PROT_*
- * @attr: BRKSCOPE_ATTR_*
- * @name: id in name_table
- * @faults: by class, since the VMA is there; a split leaves them to the part
- *	that the mirror counts as the old VMA
- */
-struct vma_node {
-	struct rb_node rb;
-	unsigned long start;
-	unsigned long end;
-	u64 delta;
-	const void *file;
-	unsigned long ino;
-	u8 prot;
-	u16 attr;
-	u16 name;
-	u32 faults[BRKSCOPE_CLASSES];
-};
-
-/**
- * struct vma_mirror - every VMA of the watched address space
- * @tree: of struct vma_node, by address; changed under watch.lock
- * @nodes: @size nodes in one piece, so that no hook allocates
- * @free: unused nodes
- * @last: the node that the last fault fell into, or NULL
- * @count: nodes in @tree
- * @changes: VMA records made
- * @overflow: VMAs that found no node; the mirror lacks them until one is free
- * @epoch: counts address spaces; a comparison begun in an earlier one is void
- * @busy: bit 0 is set while somebody compares the mirror with the VMAs,
- *	bit 1 when somebody else could not and wants it done again
- */
-struct vma_mirror {
-	struct rb_root tree;
-	struct vma_node *nodes;
-	struct vma_node *free;
-	struct vma_node *last;
-	u32 size;
-	u32 count;
-	u64 changes;
-	u64 overflow;
-	u64 epoch;
-	unsigned long busy;
-};
-
-#define NAME_MAX_COUNT	1024
-#define NAME_BYTES	SZ_64K
-#define NAME_UNKNOWN	0xffff	/* the table was full */
-
-/**
- * struct name_table - texts of the VMAs' names, only ever appended
- * @count: names known; published after their text
- * @used: bytes of @text in use
- * @offset: of each name in @text; name id is the index, id 0 is unused
- * @text: NUL-terminated names
- * @path: where the name being looked at is built
- */
-struct name_table {
-	u32 count;
-	u32 used;
-	u32 offset[NAME_MAX_COUNT];
-	char text[NAME_BYTES];
-	char path[PATH_MAX + 64];
-};
-
-int mirror_init(struct watch *w, u32 nodes);
-void mirror_destroy(struct watch *w);
-void mirror_forget(struct watch *w);
-struct vma_node *mirror_from(const struct vma_mirror *m, unsigned long addr);
-struct vma_node *mirror_find(struct watch *w, unsigned long addr);
-bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy);
-struct vma_node *mirror_alloc(struct vma_mirror *m);
-void mirror_insert(struct vma_mirror *m, struct vma_node *new);
-void mirror_free(struct vma_mirror *m, struct vma_node *node);
-u16 mirror_intern(struct watch *w, const char *text);
-const char *mirror_name(const struct watch *w, u16 id);
-
-/* ---- vma.c: what changes ---- */
-
-/**
- * vma_prot() - permissions of a VMA in the ABI's bits
- * @vma: held still by the caller
- */
-static inline u8 vma_prot(const struct vm_area_struct *vma)
-{
-	static_assert(VM_READ == BRKSCOPE_PROT_READ && VM_WRITE == BRKSCOPE_PROT_WRITE &&
-		      VM_EXEC == BRKSCOPE_PROT_EXEC);
-
-	return (vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) |
-	       (vma->vm_flags & VM_MAYSHARE ? BRKSCOPE_PROT_SHARED : 0);
-}
-
-void vma_sync(struct watch *w, struct mm_struct *mm, bool rename);
-bool vma_on_write_unlock(struct pt_regs *regs);
-size_t vma_fixed_data_size(void);
-int vma_fixed_enter(void *data, struct pt_regs *regs);
-void vma_fixed_return(void *data, struct pt_regs *regs);
-
-/* ---- touch.c: which pages were ever touched ---- */
-
-#define TOUCH_CHUNK_PAGES	512
-
-/**
- * struct touch_chunk - TOUCH_CHUNK_PAGES neighbouring pages
- * @key: first page's number / TOUCH_CHUNK_PAGES + 1; zero: unused
- * @huge: a fault brought in a huge page, and so all of these at once
- * @bits: one for each page that a fault touched
- */
-struct touch_chunk {
-	u64 key;
-	bool huge;
-	unsigned long bits[BITS_TO_LONGS(TOUCH_CHUNK_PAGES)];
-};
-
-/**
- * struct touch_map - pages ever touched in the present address space
- * @chunks: hash table of @size chunks, open addressing
- * @size: a power of two
- * @used: chunks in use
- * @pages: bits that are set
- * @overflow: first touches for which there was no chunk
- */
-struct touch_map {
-	struct touch_chunk *chunks;
-	u32 size;
-	u32 used;
-	u64 pages;
-	u64 overflow;
-};
-
-int touch_init(struct touch_map *map, u32 chunks);
-void touch_destroy(struct touch_map *map);
-bool touch_set(struct touch_map *map, unsigned long addr);
-void touch_set_huge(struct touch_map *map, unsigned long addr);
-void touch_clear(struct touch_map *map, unsigned long start, unsigned long end);
-void touch_clear_all(struct touch_map *map);
-void touch_copy(struct watch *w, u64 number, unsigned long *bits);
-u64 touch_count(const struct touch_map *map, unsigned long start, unsigned long end);
 
 /* ---- fault.c: page faults ---- */
 
@@ -346,6 +199,8 @@ struct children {
  * @exiting: the last thread is in exit; the end of the address space is the end
  * @removed: unwatch has taken it; readers get the end of the file
  * @status: of the process, once it is over, as wait(2) reports it
+ * @grower: gives the pools of @vmas and @touch more memory
+ * @refresh: held by the one who compares all VMAs for a reader
  * @lock: of everything below; taken in hooks, so raw, and interrupts off
  * @dir: /proc/brkscope/PID
  * @children: that it made
@@ -377,6 +232,8 @@ struct watch {
 	bool borrows;
 	int status;
 	struct proc_dir_entry *dir;
+	struct pool_grower grower;
+	struct mutex refresh;	/* who compares all VMAs for a reader */
 
 	raw_spinlock_t lock;
 	struct ring ring;
@@ -534,6 +391,7 @@ int hook_attach(const char **why);
 void hook_detach(void);
 void hook_free(void);
 u64 hook_missed(void);
+bool hook_tells_ranges(void);
 void hook_show(struct seq_file *m);
 
 /* ---- may.c: who may watch whom ---- */

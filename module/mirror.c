@@ -2,41 +2,60 @@
 /*
  * What does the mirror of the VMAs hold, and how is a VMA of it found?
  *
- * A tree of nodes that are allocated when the watch begins, since a hook may not
- * allocate, and the table of the names. vma.c fills both. The tree changes under
- * watch.lock; names are only appended, by the one who compares.
+ * A tree of nodes out of a pool; vma.c fills it. It changes under watch.lock.
  */
-#include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
 
+#define MIRROR_BATCH	64	/* nodes given back while watch.lock is held */
+
+static unsigned int mirror_vmas = 4096;
+module_param(mirror_vmas, uint, 0444);
+MODULE_PARM_DESC(mirror_vmas, "VMAs that a watch can follow, to begin with, or twice those at its start if that is more (4096)");
+
+static unsigned int max_vmas = 131072;
+module_param(max_vmas, uint, 0444);
+MODULE_PARM_DESC(max_vmas, "VMAs that a watch can follow (131072)");
+
+static u32 mirror_most(void)
+{
+	return clamp(max_vmas, 16U, 1U << 24);
+}
+
+/* How many to begin with */
+static u32 mirror_nodes(u32 vmas)
+{
+	return clamp(max(mirror_vmas, 2 * vmas), 16U, mirror_most());
+}
+
+/**
+ * mirror_bytes() - memory that a mirror takes to begin with
+ * @vmas: VMAs that the process has
+ */
+u64 mirror_bytes(u32 vmas)
+{
+	return array_size(mirror_nodes(vmas), sizeof(struct vma_node));
+}
+
 /**
  * mirror_init() - make an empty mirror
  * @w: whose
- * @nodes: how many VMAs it can hold
+ * @vmas: that the process has
  *
  * May sleep. Return: 0 or -ENOMEM.
  */
-int mirror_init(struct watch *w, u32 nodes)
+int mirror_init(struct watch *w, u32 vmas)
 {
-	struct vma_mirror *m = &w->vmas;
-	u32 i;
-
-	m->tree = RB_ROOT;
-	m->size = nodes;
-	m->nodes = __vmalloc(array_size(nodes, sizeof(*m->nodes)),
-			     GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	w->vmas.tree = RB_ROOT;
 	w->names = __vmalloc(sizeof(*w->names), GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
-	if (!m->nodes || !w->names)
+	if (!w->names)
 		return -ENOMEM;
 	w->names->count = 1;
-	for (i = 0; i < nodes; i++) {
-		m->nodes[i].rb.rb_right = m->free ? &m->free->rb : NULL;
-		m->free = &m->nodes[i];
-	}
-	return 0;
+	return pool_init(&w->vmas.pool, w, sizeof(struct vma_node), mirror_nodes(vmas),
+			 mirror_most());
 }
 
 /**
@@ -45,7 +64,7 @@ int mirror_init(struct watch *w, u32 nodes)
  */
 void mirror_destroy(struct watch *w)
 {
-	vfree(w->vmas.nodes);
+	pool_destroy(&w->vmas.pool);
 	vfree(w->names);
 }
 
@@ -102,6 +121,17 @@ void mirror_insert(struct vma_mirror *m, struct vma_node *new)
 }
 
 /**
+ * mirror_next() - the VMA of the mirror after this one
+ * @node: in the tree
+ *
+ * Context: watch.lock held. Return: the node or NULL.
+ */
+struct vma_node *mirror_next(const struct vma_node *node)
+{
+	return node_of(rb_next(&node->rb));
+}
+
+/**
  * mirror_alloc() - take an unused node
  * @m: the mirror
  *
@@ -109,17 +139,30 @@ void mirror_insert(struct vma_mirror *m, struct vma_node *new)
  */
 struct vma_node *mirror_alloc(struct vma_mirror *m)
 {
-	struct vma_node *node = m->free;
+	struct vma_node *node = pool_take(&m->pool);
 
-	if (node)
-		m->free = node_of(node->rb.rb_right);
-	else
+	if (!node)
 		m->overflow++;
 	return node;
 }
 
 /**
- * mirror_free() - take a node out of the tree
+ * mirror_erase() - take a node out of the tree
+ * @m: the mirror
+ * @node: in the tree
+ *
+ * Context: watch.lock held.
+ */
+void mirror_erase(struct vma_mirror *m, struct vma_node *node)
+{
+	rb_erase(&node->rb, &m->tree);
+	if (m->last == node)
+		m->last = NULL;
+	m->count--;
+}
+
+/**
+ * mirror_free() - take a node out of the tree, it is used no more
  * @m: the mirror
  * @node: in the tree
  *
@@ -127,12 +170,8 @@ struct vma_node *mirror_alloc(struct vma_mirror *m)
  */
 void mirror_free(struct vma_mirror *m, struct vma_node *node)
 {
-	rb_erase(&node->rb, &m->tree);
-	if (m->last == node)
-		m->last = NULL;
-	node->rb.rb_right = m->free ? &m->free->rb : NULL;
-	m->free = node;
-	m->count--;
+	mirror_erase(m, node);
+	pool_give(&m->pool, node);
 }
 
 /**
@@ -176,68 +215,21 @@ bool mirror_copy_next(struct watch *w, unsigned long addr, struct vma_node *copy
 	return node;
 }
 
-/* ---- names ---- */
-
-/**
- * mirror_name() - text of a name
- * @w: whose
- * @id: from a node or a record
- *
- * Context: any. Return: the text, "" for no name, "?" where the table was full.
- */
-const char *mirror_name(const struct watch *w, u16 id)
+static void mirror_give_back(struct watch *w, struct rb_root old)
 {
-	if (id == BRKSCOPE_NAME_NONE)
-		return "";
-	if (id >= smp_load_acquire(&w->names->count))	/* pairs with mirror_intern() */
-		return "?";
-	return w->names->text + w->names->offset[id];
-}
-
-static void name_announce(struct watch *w, u16 id, const char *text)
-{
-	size_t length = strlen(text), offset;
+	struct vma_node *node, *next;
 	unsigned long irq;
+	u32 i = 0;
 
-	for (offset = 0; offset < length; offset += BRKSCOPE_NAME_CHUNK) {
-		struct brkscope_record rec = {
-			.tid = watch_tid(w, current), .kind = BRKSCOPE_NAME,
-			.name = { .id = id, .length = length, .offset = offset },
-		};
-
-		memcpy(rec.name.text, text + offset,
-		       min_t(size_t, length - offset, BRKSCOPE_NAME_CHUNK));
-		raw_spin_lock_irqsave(&w->lock, irq);
-		ring_put(w, &rec);
+	raw_spin_lock_irqsave(&w->lock, irq);
+	rbtree_postorder_for_each_entry_safe(node, next, &old, rb) {
+		pool_give(&w->vmas.pool, node);
+		if (++i % MIRROR_BATCH)
+			continue;
 		raw_spin_unlock_irqrestore(&w->lock, irq);
+		raw_spin_lock_irqsave(&w->lock, irq);
 	}
-}
-
-/**
- * mirror_intern() - the number of a name; a new one is made known by records
- * @w: whose
- * @text: the name
- *
- * Context: the one who compares; nobody else appends. Return: id of the name,
- * NAME_UNKNOWN if the table is full.
- */
-u16 mirror_intern(struct watch *w, const char *text)
-{
-	struct name_table *t = w->names;
-	size_t bytes = strlen(text) + 1;
-	u32 id;
-
-	for (id = 1; id < t->count; id++)
-		if (!strcmp(t->text + t->offset[id], text))
-			return id;
-	if (id == NAME_MAX_COUNT || t->used + bytes > NAME_BYTES)
-		return NAME_UNKNOWN;
-	memcpy(t->text + t->used, text, bytes);
-	t->offset[id] = t->used;
-	t->used += bytes;
-	smp_store_release(&t->count, id + 1);	/* the text comes before its id */
-	name_announce(w, id, text);
-	return id;
+	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
 
 /**
@@ -249,13 +241,22 @@ u16 mirror_intern(struct watch *w, const char *text)
  */
 void mirror_forget(struct watch *w)
 {
-	struct vma_node *node;
+	struct rb_root vmas, touched;
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&w->lock, irq);
 	w->vmas.epoch++;
-	while ((node = node_of(rb_first(&w->vmas.tree))))
-		mirror_free(&w->vmas, node);
-	touch_clear_all(&w->touch);
+	vmas = w->vmas.tree;
+	w->vmas.tree = RB_ROOT;
+	w->vmas.last = NULL;
+	w->vmas.count = 0;
+	w->vmas.lacking = 0;
+	memset(&w->vmas.noted, 0, sizeof(w->vmas.noted));
+	touched = w->touch.tree;
+	w->touch.tree = RB_ROOT;
+	memset(w->touch.recent, 0, sizeof(w->touch.recent));
+	w->touch.pages = 0;
 	raw_spin_unlock_irqrestore(&w->lock, irq);
+	mirror_give_back(w, vmas);
+	touch_forget(w, touched);
 }

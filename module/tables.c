@@ -32,12 +32,7 @@ static int proc_refresh(struct watch *w)
 
 	if (!mm)
 		return 0;
-	err = mmap_read_lock_killable(mm);
-	if (!err) {
-		if (READ_ONCE(w->mm) == mm)
-			vma_sync(w, mm, true);
-		mmap_read_unlock(mm);
-	}
+	err = vma_refresh(w, mm, true);
 	mmput(mm);
 	return err;
 }
@@ -145,18 +140,14 @@ static int vmas_show(struct seq_file *m, void *row)
 	struct table *t = m->private;
 	struct vma_node *node = &t->node;
 	char prot[5];
-	u64 touched;
 
 	if (row == SEQ_START_TOKEN) {
 		seq_puts(m, "brkscope vmas 1\nstart end perms touched_pages pages offset name\n");
 		return 0;
 	}
-	raw_spin_lock_irq(&t->w->lock);
-	touched = touch_count(&t->w->touch, node->start, node->end);
-	raw_spin_unlock_irq(&t->w->lock);
 	proc_format_prot(prot, node->prot);
 	seq_printf(m, "%016lx %016lx %s %llu %lu %08llx ", node->start, node->end, prot,
-		   touched, (node->end - node->start) >> PAGE_SHIFT,
+		   touch_count(t->w, node->start, node->end), (node->end - node->start) >> PAGE_SHIFT,
 		   node->attr & BRKSCOPE_ATTR_FILE ? node->delta + node->start : 0);
 	proc_put_name(m, t->w, node->name);
 	return 0;

@@ -27,14 +27,6 @@
 
 #include "internal.h"
 
-static unsigned int mirror_vmas = 4096;
-module_param(mirror_vmas, uint, 0444);
-MODULE_PARM_DESC(mirror_vmas, "VMAs that a watch can follow, or twice those at its start if that is more (4096)");
-
-static unsigned int touch_chunks = 4096;
-module_param(touch_chunks, uint, 0444);
-MODULE_PARM_DESC(touch_chunks, "pieces of 512 pages in which a watch can note touched pages (4096)");
-
 struct hlist_nulls_head watch_by_mm[1 << WATCH_TABLE_BITS];
 static struct hlist_head by_pid[1 << WATCH_TABLE_BITS];
 static DEFINE_RAW_SPINLOCK(table_lock);
@@ -84,6 +76,7 @@ void watch_put(struct watch *w)
 {
 	if (!refcount_dec_and_test(&w->ref))
 		return;
+	pool_grower_stop(w);
 	put_pid(w->pid);
 	if (w->ns)
 		put_pid_ns(w->ns);
@@ -101,11 +94,6 @@ static u64 watch_slots(u64 buffer_bytes)
 	return roundup_pow_of_two(max_t(u64, buffer_bytes / sizeof(struct brkscope_record), 64));
 }
 
-static u32 watch_nodes(u32 vmas)
-{
-	return max(mirror_vmas, 2 * vmas);
-}
-
 /**
  * watch_bytes() - memory that a watch takes when it is made
  * @buffer_bytes: size of the event buffer
@@ -115,8 +103,7 @@ u64 watch_bytes(u64 buffer_bytes, u32 vmas)
 {
 	return sizeof(struct watch) + sizeof(struct name_table) +
 	       watch_slots(buffer_bytes) * sizeof(struct brkscope_record) +
-	       array_size(watch_nodes(vmas), sizeof(struct vma_node)) +
-	       array_size(roundup_pow_of_two(touch_chunks), sizeof(struct touch_chunk));
+	       mirror_bytes(vmas) + touch_bytes();
 }
 
 /**
@@ -136,6 +123,7 @@ struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 		return ERR_PTR(err);
 	refcount_set(&w->ref, 1);
 	raw_spin_lock_init(&w->lock);
+	mutex_init(&w->refresh);
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
 	INIT_LIST_HEAD(&w->spare);
@@ -150,8 +138,9 @@ struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 	}
 	w->follow = follow_get(options->follow);
 	w->ns = options->ns ? get_pid_ns(options->ns) : NULL;
+	pool_grower_init(w);
 	if (ring_init(&w->ring, watch_slots(options->buffer_bytes)) ||
-	    mirror_init(w, watch_nodes(vmas)) || touch_init(&w->touch, touch_chunks)) {
+	    mirror_init(w, vmas) || touch_init(w)) {
 		watch_put(w);
 		return ERR_PTR(err);
 	}

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "brkscope_test.h"
 
@@ -209,6 +210,28 @@ const char *mirror_differs(pid_t pid)
 	return areas_differ(&scope_maps, &scope_mirror);
 }
 
+/**
+ * mirror_is_complete() - wait until the mirror has as many VMAs as maps
+ * @pid: a watched process that changes nothing meanwhile
+ *
+ * After many new VMAs at once the module may need some time for more memory; the
+ * records of some come then. Return: false if it takes forever.
+ */
+bool mirror_is_complete(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int i;
+
+	if (maps_read(pid, &scope_maps))
+		return false;
+	for (i = 0; i < 1000; i++) {
+		if (scope_number(pid, "vmas") == (int64_t)scope_maps.count)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 /** area_at() - the area that holds an address, or NULL */
 const struct area *area_at(const struct area_list *list, uint64_t address)
 {
@@ -376,4 +399,58 @@ void replay_records(struct replay *replay,
 		else if (records[i].kind == BRKSCOPE_EXEC)
 			replay->areas.count = 0;
 	}
+}
+
+/**
+ * replay_from_here() - begin a replay in scope_replay with the VMAs as they are
+ * @pid: a watched process that changes nothing meanwhile
+ * @events: its events.bin, opened before anything was read
+ *
+ * Return: NULL, else in words why not.
+ */
+const char *replay_from_here(pid_t pid, int events)
+{
+	ssize_t count = scope_drain(events, scope_records, SCOPE_RECORDS);
+	int error = count < 0 ? count : maps_read(pid, &scope_maps);
+
+	if (error) {
+		snprintf(difference, sizeof(difference), "cannot read: %s",
+			 strerror(-error));
+		return difference;
+	}
+	replay_begin(&scope_replay, &scope_maps);
+	replay_names(&scope_replay, scope_records, count);
+	return NULL;
+}
+
+/**
+ * replay_differs() - do the records since then lead to the VMAs of now?
+ * @pid: a watched process that changes nothing meanwhile
+ * @events: as for replay_from_here()
+ * @count: gets how many records there were; they are in scope_records
+ *
+ * Reads nothing that makes the module look for itself. Return: NULL if they do,
+ * else the first difference in words.
+ */
+const char *replay_differs(pid_t pid, int events, ssize_t *count)
+{
+	size_t i;
+	int error;
+
+	*count = scope_drain(events, scope_records, SCOPE_RECORDS);
+	error = *count < 0 ? *count : maps_read(pid, &scope_maps);
+	if (error) {
+		snprintf(difference, sizeof(difference), "cannot read: %s",
+			 strerror(-error));
+		return difference;
+	}
+	replay_records(&scope_replay, scope_records, *count);
+	if (*scope_replay.error)
+		return scope_replay.error;
+	/* Records carry no file offset. */
+	for (i = 0; i < scope_maps.count; i++)
+		scope_maps.area[i].offset = 0;
+	for (i = 0; i < scope_replay.areas.count; i++)
+		scope_replay.areas.area[i].offset = 0;
+	return areas_differ(&scope_maps, &scope_replay.areas);
 }

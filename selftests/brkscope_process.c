@@ -230,6 +230,44 @@ int scope_program(const char *name, char *path, size_t size)
 }
 
 /**
+ * scope_crowd() - make many VMAs
+ * @count: how many, of a page each
+ *
+ * Return: the first, or NULL. The next is a page above.
+ */
+void *scope_crowd(size_t count)
+{
+	size_t page = scope_page_size(), i;
+	char *area = mmap(NULL, (count + 1) * page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	for (i = 1; i < count; i += 2)
+		if (mprotect(area + i * page, page, PROT_READ))
+			return NULL;
+	return area;
+}
+
+/**
+ * scope_ranged() - let the module compare VMAs where they may have changed, or all
+ * @ranged: only where they may have changed
+ *
+ * Return: 0 or -errno.
+ */
+int scope_ranged(bool ranged)
+{
+	int fd = open("/sys/module/brkscope/parameters/ranged", O_WRONLY | O_CLOEXEC);
+	ssize_t done;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, ranged ? "Y" : "N", 1);
+	close(fd);
+	return done == 1 ? 0 : -EIO;
+}
+
+/**
  * child_start() - fork; the child dies with the caller
  *
  * Return: as fork(2).

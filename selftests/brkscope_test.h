@@ -23,8 +23,8 @@
 
 #define SCOPE_DIR	"/proc/brkscope"
 #define SCOPE_RECORDS	49152	/* capacity of scope_records */
-#define SCOPE_AREAS	1024	/* capacity of one struct area_list */
-#define SCOPE_TEXT	(512 * 1024)
+#define SCOPE_AREAS	4096	/* capacity of one struct area_list */
+#define SCOPE_TEXT	(1024 * 1024)
 
 /* A uid that is nobody's: what an ordinary user of the machine may do. */
 #define SCOPE_USER	1000
@@ -119,6 +119,7 @@ int mirror_read(pid_t pid, struct area_list *list);
 const char *areas_differ(const struct area_list *want,
 			 const struct area_list *seen);
 const char *mirror_differs(pid_t pid);
+bool mirror_is_complete(pid_t pid);
 const struct area *area_at(const struct area_list *list, uint64_t address);
 
 void replay_begin(struct replay *replay, const struct area_list *initial);
@@ -126,6 +127,8 @@ void replay_records(struct replay *replay,
 		    const struct brkscope_record *records, size_t count);
 void replay_names(struct replay *replay,
 		  const struct brkscope_record *records, size_t count);
+const char *replay_from_here(pid_t pid, int events);
+const char *replay_differs(pid_t pid, int events, ssize_t *count);
 
 int64_t scope_stat(pid_t pid, int field);
 char scope_state(pid_t pid);
@@ -135,6 +138,8 @@ bool scope_wait_state(pid_t pid, char state);
 ssize_t scope_poke(pid_t pid, void *to, const void *from, size_t size);
 int scope_pagemap(const void *address, uint64_t *entry);
 void *scope_area(size_t pages);
+void *scope_crowd(size_t count);
+int scope_ranged(bool ranged);
 
 int scope_program(const char *name, char *path, size_t size);
 pid_t child_start(void);

@@ -94,7 +94,7 @@ static const char *replay_more(struct subject *subject,
 }
 
 /* Records carry no file offsets. */
-static const char *replay_differs(const struct area_list *maps,
+static const char *replayed_differs(const struct area_list *maps,
 				  const struct replay *replay)
 {
 	static struct area_list want;
@@ -119,7 +119,7 @@ static const char *check_events(struct subject *subject)
 	if (count < 0)
 		return differs("events.bin: %s", strerror(-count));
 	wrong = replay_more(subject, scope_records, count);
-	return wrong ?: replay_differs(&subject->maps, &subject->replay);
+	return wrong ?: replayed_differs(&subject->maps, &subject->replay);
 }
 
 static const char *check_mirror(struct subject *subject)
@@ -267,5 +267,5 @@ const char *check_from_start(struct subject *subject)
 		return differs("a new reader came to record %llu, the old one to %llu",
 			       (unsigned long long)next,
 			       (unsigned long long)subject->next);
-	return replay_differs(&subject->maps, &again);
+	return replayed_differs(&subject->maps, &again);
 }

@@ -160,6 +160,53 @@ TEST_F(areas, that_mremap_moves_take_their_touched_pages_along)
 	EXPECT_EQ(2 * PAGE, TOUCHED.total);
 }
 
+TEST_F(areas, that_a_record_moves_keep_what_was_touched)
+{
+	add(&self->replay, SYS_mmap, 0, 10);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 2);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 9);
+	change_by(&self->replay, BRKSCOPE_VMA_MOVE, SYS_mremap, RW, 1000, 1020, 0, 10);
+	areas_close_group(&self->replay.a);
+	EXPECT_EQ(20 * PAGE, OBTAINED.now);
+	EXPECT_EQ(20 * PAGE, OBTAINED.total);
+	EXPECT_EQ(2 * PAGE, TOUCHED.now);
+	fault(&self->replay, BRKSCOPE_UPGRADE, 1002);
+	EXPECT_EQ(2 * PAGE, TOUCHED.total);
+	EXPECT_EQ(NULL, areas_find(&self->replay.a, BASE));
+
+	/* back, and shrunk to five pages: page 9 is gone for good */
+	change_by(&self->replay, BRKSCOPE_VMA_MOVE, SYS_mremap, RW, 0, 5, 1000, 1020);
+	areas_close_group(&self->replay.a);
+	EXPECT_EQ(5 * PAGE, OBTAINED.now);
+	EXPECT_EQ(1 * PAGE, TOUCHED.now);
+}
+
+TEST_F(areas, that_a_move_replaces_are_forgotten)
+{
+	add(&self->replay, SYS_mmap, 0, 10);
+	add(&self->replay, SYS_mmap, 20, 30);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 3);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 25);
+	/* pages 2 to 5 move to 24 and leave an empty area behind */
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_mremap, RW, 20, 24, 20, 30);
+	add(&self->replay, SYS_mremap, 28, 30);
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_mremap, RW, 0, 2, 0, 10);
+	add(&self->replay, SYS_mremap, 2, 10);
+	change_by(&self->replay, BRKSCOPE_VMA_SHRINK, SYS_mremap, RW, 2, 6, 2, 10);
+	add(&self->replay, SYS_mremap, 6, 10);
+	change_by(&self->replay, BRKSCOPE_VMA_MOVE, SYS_mremap, RW, 24, 28, 2, 6);
+	add(&self->replay, SYS_mremap, 2, 6);
+	areas_close_group(&self->replay.a);
+	EXPECT_EQ(20 * PAGE, OBTAINED.now);
+	EXPECT_EQ(24 * PAGE, OBTAINED.total);
+	EXPECT_EQ(1 * PAGE, TOUCHED.now);
+	fault(&self->replay, BRKSCOPE_SPURIOUS, 25);
+	fault(&self->replay, BRKSCOPE_UPGRADE, 25);
+	EXPECT_EQ(1 * PAGE, TOUCHED.now);
+	fault(&self->replay, BRKSCOPE_FIRST_WRITE, 3);
+	EXPECT_EQ(2 * PAGE, TOUCHED.now);
+}
+
 TEST_F(areas, without_permissions_are_not_obtained_yet)
 {
 	change_by(&self->replay, BRKSCOPE_VMA_ADD, SYS_mmap, 0, 0, 100, 0, 0);

@@ -219,6 +219,29 @@ static void add_range(struct areas *a, const struct piece *range, bool foreign)
 	}
 }
 
+/* Bytes that mremap moved are the same as before; those beyond the old size are new. */
+static void move_range(struct areas *a, const struct brkscope_record *r,
+		       const struct piece *as, bool foreign)
+{
+	u64 page = a->page_size, old = r->vma.old_start, to;
+	u64 size = r->vma.end - r->vma.start;
+	struct piece p, rest = *as;
+
+	if (size > r->vma.old_end - old)
+		size = r->vma.old_end - old;
+	while (take(&a->live, old, old + size, &p)) {
+		to = p.start - old + r->vma.start;
+		pageset_move(&a->touched_pages, p.start / page, p.end / page, to / page);
+		p.end += to - p.start;
+		p.start = to;
+		p.name = as->name;
+		insert(&a->live, &p);
+	}
+	remove_range(a, old + size, r->vma.old_end);
+	rest.start += size;
+	add_range(a, &rest, foreign);
+}
+
 /**
  * areas_close_group() - no more changes of the present system call will come
  * @a: the address space
@@ -244,8 +267,9 @@ static void join_group(struct areas *a, const struct brkscope_record *r)
 {
 	bool adds = r->code == BRKSCOPE_VMA_ADD || r->code == BRKSCOPE_VMA_GROW;
 
+	/* what a move replaces is not what it moves */
 	if (a->group_tid != r->tid || a->group_cause != r->vma.cause ||
-	    (a->group_adds && !adds) || r->time - a->group_time > GROUP_NS)
+	    (a->group_adds && !adds) || r->code == BRKSCOPE_VMA_MOVE || r->time - a->group_time > GROUP_NS)
 		areas_close_group(a);
 	a->group_tid = r->tid;
 	a->group_adds = adds;
@@ -276,6 +300,9 @@ void areas_change(struct areas *a, const struct brkscope_record *r, const char *
 	case BRKSCOPE_VMA_SHRINK:
 		remove_range(a, r->vma.old_start, r->vma.start);
 		remove_range(a, r->vma.end, r->vma.old_end);
+		break;
+	case BRKSCOPE_VMA_MOVE:
+		move_range(a, r, &p, foreign);
 		break;
 	case BRKSCOPE_VMA_GROW:
 		p.end = r->vma.old_start;

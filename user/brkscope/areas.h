@@ -94,7 +94,7 @@ struct pieces {
  *
  * One system call makes one group of changes: what a group removes and adds
  * again is the same memory (a split, a merge), and what mremap(2) removes and
- * adds elsewhere has moved.
+ * adds elsewhere has moved, where the module had no record of a move for it.
  */
 struct areas {
 	u64		page_size;

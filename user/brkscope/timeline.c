@@ -93,11 +93,17 @@ static void perms_text(char *text, unsigned int prot)
  */
 static bool same_call(const struct row *row, const struct brkscope_record *r)
 {
+	bool move = r->code == BRKSCOPE_VMA_MOVE;
 	bool adds = r->code == BRKSCOPE_VMA_ADD || r->code == BRKSCOPE_VMA_GROW;
 	bool took = row->last_op == BRKSCOPE_VMA_REMOVE || row->last_op == BRKSCOPE_VMA_SHRINK;
+	bool moved = row->last_op == BRKSCOPE_VMA_MOVE;
 
-	return row->cause == r->vma.cause && adds &&
-	       (took || (row->count > 1 && row->cause != SYS_mmap));
+	if (row->cause != r->vma.cause)
+		return false;
+	/* what a move replaces and splits off comes before it, what it leaves after */
+	if (move || moved)
+		return move != moved && (move || adds);
+	return adds && (took || (row->count > 1 && row->cause != SYS_mmap));
 }
 
 /* A file's areas come and go together when it is loaded: one row for them all. */
