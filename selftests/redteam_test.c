@@ -47,8 +47,6 @@ static pid_t idle(void)
 
 FIXTURE_SETUP(redteam)
 {
-	if (geteuid())
-		SKIP(return, "only root can become the user");
 	scope_prepare();
 	self->max_watches = parameter("max_watches");
 	self->max_user_kb = parameter("max_user_kb");
@@ -511,4 +509,9 @@ TEST_F_TIMEOUT(redteam, a_hundred_thousand_random_lines_do_no_harm, 1200)
 	EXPECT_EQ(NULL, mirror_differs(self->roots));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (geteuid())
+		ksft_exit_skip("only root can become the user\n");
+	return test_harness_run(argc, argv);
+}
