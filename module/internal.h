@@ -370,20 +370,25 @@ int follow_init(void);
 void follow_drain(void);
 void follow_exit(void);
 
+/* ---- list.c: which watches there are ---- */
+
+struct watch *watch_make(const struct watch_options *options, u32 vmas, bool spare,
+			 const char **why);
+int watch_enlist(struct watch *w, const char **why);
+int watch_publish(struct watch *w);
+void watch_destroy(struct watch *w);
+void watch_settle(void);
+struct watch *watch_command(pid_t nr, const struct cred *cred, bool remove, const char **why);
+bool watch_may_see(const struct watch *w, const struct cred *cred);
+void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
+void watch_exit(void);
+void list_watch_ended(void);
+
 /* ---- command.c: watch, unwatch, clear ---- */
 
 int watch_add(pid_t nr, u64 buffer_bytes, bool follow, const struct cred *cred, const char **why);
 int watch_remove(pid_t nr, const struct cred *cred, const char **why);
 int watch_clear(pid_t nr, const struct cred *cred, const char **why);
-bool watch_may_see(const struct watch *w, const struct cred *cred);
-void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
-struct watch *watch_make(const struct watch_options *options, u32 vmas, bool spare,
-			 const char **why);
-int watch_enlist(struct watch *w, const char **why);
-void watch_destroy(struct watch *w);
-int watch_publish(struct watch *w);
-void watch_exit(void);
-void command_watch_ended(void);
 
 /* ---- hook.c: where we listen ---- */
 

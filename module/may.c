@@ -114,7 +114,7 @@ int may_watch(struct pid *pid, const struct cred *cred)
 	return err;
 }
 
-/* May somebody trace all that lives in a user namespace? See capabilities(7), user_namespaces(7). */
+/* May somebody trace all that lives in a user namespace? See user_namespaces(7). */
 static bool may_trace_in(const struct cred *cred, const struct user_namespace *ns)
 {
 	while (ns != cred->user_ns) {

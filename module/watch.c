@@ -5,9 +5,9 @@
  * Two hash tables find a watch: by address space for the hooks of memory, by
  * process for those of exec and exit. Hooks look up under RCU (or with
  * preemption off); the tables change under table_lock. What makes and removes
- * watches is command.c.
+ * watches is list.c.
  *
- * Owner: the list of command.c holds one reference, each open file another.
+ * Owner: the list of list.c holds one reference, each open file another.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -251,7 +251,7 @@ void watch_end(struct watch *w, bool record)
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	irq_work_queue(&w->ring.wake);
 	follow_leave(w->follow);
-	command_watch_ended();
+	list_watch_ended();
 }
 
 /**

@@ -66,14 +66,6 @@ FIXTURE_SETUP(fail_nth)
 {
 	size_t i;
 
-	if (access("/proc/self/fail-nth", F_OK))
-		SKIP(return, "no fault injection in this kernel (CONFIG_FAULT_INJECTION); the debug kernel has it");
-	if (geteuid())
-		SKIP(return, "only root can make allocations fail");
-	if (access(DEBUGFS "/failslab", F_OK))
-		mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
-	if (access(DEBUGFS "/failslab", F_OK))
-		SKIP(return, "no failslab in debugfs (CONFIG_FAILSLAB)");
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		if (write_text(settings[i].path, settings[i].value))
 			TH_LOG("cannot set %s", settings[i].path);
@@ -216,4 +208,15 @@ TEST_F_TIMEOUT(fail_nth, unwatch_and_clear_are_clean_at_each_failure, 1200)
 			      line, 1));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (access("/proc/self/fail-nth", F_OK))
+		ksft_exit_skip("no fault injection in this kernel (CONFIG_FAULT_INJECTION); the debug kernel has it\n");
+	if (geteuid())
+		ksft_exit_skip("only root can make allocations fail\n");
+	if (access(DEBUGFS "/failslab", F_OK))
+		mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
+	if (access(DEBUGFS "/failslab", F_OK))
+		ksft_exit_skip("no failslab in debugfs (CONFIG_FAILSLAB)\n");
+	return test_harness_run(argc, argv);
+}

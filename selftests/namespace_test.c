@@ -44,8 +44,6 @@ FIXTURE(namespaces) {
 
 FIXTURE_SETUP(namespaces)
 {
-	if (geteuid())
-		SKIP(return, "only root can become the user and look at him");
 	scope_prepare();
 	meet = mmap(NULL, sizeof(*meet), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -515,4 +513,9 @@ TEST_F(namespaces, a_forged_proc_is_not_believed)
 		TH_LOG("step %d", WEXITSTATUS(status));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (geteuid())
+		ksft_exit_skip("only root can become the user and look at him\n");
+	return test_harness_run(argc, argv);
+}

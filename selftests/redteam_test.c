@@ -47,8 +47,6 @@ static pid_t idle(void)
 
 FIXTURE_SETUP(redteam)
 {
-	if (geteuid())
-		SKIP(return, "only root can become the user");
 	scope_prepare();
 	self->max_watches = parameter("max_watches");
 	self->max_user_kb = parameter("max_user_kb");
@@ -243,8 +241,8 @@ static int ask_for_much_memory(long max_kb)
 	before = meminfo("MemAvailable");
 	if (events < 0 || scope_unwatch(pids[0]))
 		return 5;
-	if (meminfo("MemAvailable") < before + 50000)
-		return 6;
+	if (meminfo("MemAvailable") < before + 65536 / 2)
+		return 6;	/* the rest waits in the allocator's own lists */
 	if (scope_control("watch %d buffer=64M\n", pids[0]))
 		return 7;
 	close(events);
@@ -498,8 +496,12 @@ static int write_random_lines(long count)
 
 TEST_F_TIMEOUT(redteam, a_hundred_thousand_random_lines_do_no_harm, 1200)
 {
+	/* A kernel that checks every access is ten times as slow. */
+	long lines = access("/proc/self/fail-nth", F_OK) ? 100000 : 10000;
+
 	seed = scope_seed(_metadata->name);
-	EXPECT_EQ(0, as_user(write_random_lines, 100000))
+	TH_LOG("%ld lines", lines);
+	EXPECT_EQ(0, as_user(write_random_lines, lines))
 		TH_LOG("SEED=%llu", (unsigned long long)seed);
 	/* He got hold of nothing that is not his. */
 	EXPECT_EQ(0, rows("live"));
@@ -507,4 +509,9 @@ TEST_F_TIMEOUT(redteam, a_hundred_thousand_random_lines_do_no_harm, 1200)
 	EXPECT_EQ(NULL, mirror_differs(self->roots));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (geteuid())
+		ksft_exit_skip("only root can become the user\n");
+	return test_harness_run(argc, argv);
+}

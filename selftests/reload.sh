@@ -127,6 +127,31 @@ reload_while_four_processes_are_born_and_die()
 	done
 }
 
+# Spare watches, children without folders and the work that makes both go, too.
+reload_while_a_family_forks()
+{
+	local pid round followed sum=0
+
+	bash -c 'while :; do (:) | :; (:); done' &
+	pid=$!
+	running[$pid]=family
+	for round in $(seq "$times"); do
+		load || return 1
+		echo "watch $pid follow buffer=64K" >"$proc/control" || return 1
+		sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+		followed=$(summary_of "$pid" children_followed)
+		sum=$((sum + ${followed:-0}))
+		if ! unload; then
+			echo "# round $round: rmmod failed"
+			return 1
+		fi
+		kill -0 "$pid" 2>/dev/null || return 1
+	done
+	end "$pid"
+	echo "# $sum children were followed"
+	[ "$sum" -gt 0 ]
+}
+
 an_open_file_makes_rmmod_fail_with_ebusy()
 {
 	local pid file
@@ -208,6 +233,7 @@ the_kernel_log_is_as_clean_as_before()
 
 tests="reload_while_a_watched_process_works
 reload_while_four_processes_are_born_and_die
+reload_while_a_family_forks
 an_open_file_makes_rmmod_fail_with_ebusy
 a_process_asleep_in_a_fault_does_not_hold_up_rmmod
 a_process_killed_in_a_fault_after_rmmod_ends

@@ -237,7 +237,7 @@ enum brkscope_page_use {
 
 /* record.code of a fork record */
 enum brkscope_fork_result {
-	BRKSCOPE_FORK_ALONE	= 0,	/* the child is not watched: follow was not asked */
+	BRKSCOPE_FORK_ALONE	= 0,	/* not watched: not asked for, or not the watcher's to see */
 	BRKSCOPE_FORK_FOLLOWED	= 1,	/* the child has a watch of its own */
 	BRKSCOPE_FORK_MISSED	= 2,	/* it should have one, and there was none ready */
 	BRKSCOPE_FORK_RESULTS

@@ -158,5 +158,13 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >"$dir/err"; then
 	is 0 $? "an ordinary user may watch a program of theirs"
 fi
 
+if [ "$(id -u)" -eq 0 ] && command -v unshare >"$dir/err"; then
+	# Pids, and so the name of the folder, are others there.
+	timeout 60 unshare --user --map-root-user --pid --fork --mount-proc \
+		"$brkscope" run -q --check -o "$file" -- "$calls" fork 50 \
+		>"$dir/out" 2>"$dir/err" </dev/null
+	is 0 $? "a program in a pid namespace of its own agrees"
+fi
+
 echo "1..$number"
 exit $failed

@@ -160,7 +160,8 @@ bool watch_begin(struct watch *w, pid_t pid, u64 buffer)
 		return false;
 	}
 	if (!find_folder(w)) {
-		complain("the kernel module watches process %d, but " PROC "/control does not list it", pid);
+		complain("the kernel module watches process %d, but does not list it in " PROC "/control",
+			 pid);
 		watch_end(w);
 		return false;
 	}
