@@ -8,7 +8,8 @@
  * has if that is 0, prints "ready PID", and then serves commands from standard
  * input, one a line, with one line of answer each:
  *
- *	OPERATION COUNT		do it COUNT times; "OPERATION MEDIAN MEAN", of one
+ *	OPERATION COUNT		do it COUNT times, or fewer where that would take
+ *				long; "OPERATION LEAST MEAN DONE"
  *	control COMMAND		write COMMAND to /proc/brkscope/control;
  *				"control DURATION" of the write
  *	clock			"clock N": thousand instructions last N
@@ -16,9 +17,9 @@
  *
  * A time is in nanoseconds of CLOCK_MONOTONIC_RAW, less what reading the clock
  * costs. In a virtual machine whose clock counts instructions it is a number of
- * instructions. Each operation is timed alone: the median leaves out what comes
- * by the way now and then (timer ticks, a new page table, a reader's turn), the
- * mean has it. What cannot be done ends the program with status 1 and a reason.
+ * instructions. Each operation is timed alone: the least leaves out what comes
+ * by the way now and then (timer ticks, a new slab, a reader's turn), the mean
+ * has it. What cannot be done ends the program with status 1 and a reason.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,9 @@
 #define SAMPLES		8192
 #define AROUND_PAGES	16	/* what the kernel maps of a file around a fault */
 #define FILE_PAGES	(256 * AROUND_PAGES)
+#define FILE_AT		((void *)0x200000000UL)
+#define BUDGET		400000000UL	/* for all times of an operation */
+#define AT_LEAST	5	/* times, though that may take longer */
 #define STATE_FD	100	/* where the measurement outlives an exec */
 
 /* What an exec must not make forget. */
@@ -56,7 +60,7 @@ static char *hole;		/* HOLE_PAGES free pages in the midst of the VMAs */
 static char *work;		/* memory of the present operation */
 static size_t work_size;
 static uintptr_t heap_end;
-static int file_fd = -1;
+static int file_fd;
 static uint64_t clock_cost;
 
 static uint64_t now(void)
@@ -167,23 +171,31 @@ static void read_page(long i)
 	(void)*(volatile char *)(work + i * PAGE);
 }
 
-/* The pages are in memory. One fault maps as many as the kernel maps around it. */
+/*
+ * The pages are in memory. One fault maps as many as the kernel maps around it,
+ * between multiples of that in the address space.
+ */
 static void map_file(long count)
 {
 	long i;
 
-	if (file_fd < 0) {
-		file_fd = memfd_create("bench_memory", MFD_CLOEXEC);
-		for (i = 0; i < FILE_PAGES; i++)
-			if (pwrite(file_fd, "", 1, i * PAGE) != 1)
-				die("memfd");
-	}
 	if (count * AROUND_PAGES > FILE_PAGES)
 		die("fault-file cannot be done more than %d times", FILE_PAGES / AROUND_PAGES);
+	file_fd = memfd_create("bench_memory", MFD_CLOEXEC);
+	for (i = 0; i < FILE_PAGES; i++)
+		if (pwrite(file_fd, "", 1, i * PAGE) != 1)
+			die("memfd");
 	work_size = FILE_PAGES * PAGE;
-	work = mmap(NULL, work_size, PROT_READ, MAP_PRIVATE, file_fd, 0);
-	if (work == MAP_FAILED)
+	work = mmap(FILE_AT, work_size, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
+		    file_fd, 0);
+	if (work != FILE_AT)
 		die("mmap of the memfd");
+}
+
+static void unmap_file(void)
+{
+	unmap_work();
+	close(file_fd);
 }
 
 static void read_file_page(long i)
@@ -290,7 +302,7 @@ static const struct operation {
 } operations[] = {
 	{ "fault-write", map_work, write_page, unmap_work },
 	{ "fault-read", map_work, read_page, unmap_work },
-	{ "fault-file", map_file, read_file_page, unmap_work },
+	{ "fault-file", map_file, read_file_page, unmap_file },
 	{ "brk", find_heap, brk_pair, NULL },
 	{ "mmap-alone", NULL, mmap_alone, NULL },
 	{ "mmap-merge", NULL, mmap_merge, NULL },
@@ -301,34 +313,36 @@ static const struct operation {
 
 /* ---- measuring ---- */
 
-static int compare(const void *a, const void *b)
+/* Return: how often it was done. */
+static long measure(const struct operation *op, long count)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void measure(const struct operation *op, long count)
-{
+	uint64_t begin, start, end;
 	long i;
 
 	if (op->before)
 		op->before(count);
+	begin = now();
 	for (i = 0; i < count; i++) {
-		uint64_t start = now();
-
+		start = now();
 		op->each(i);
-		state.times[i] = now() - start;
+		end = now();
+		state.times[i] = end - start;
+		if (end - begin > BUDGET && i + 1 >= AT_LEAST)
+			count = i + 1;
 	}
 	if (op->after)
 		op->after();
+	return count;
 }
 
-/* Sorts; the median of an even number is the lower of the two. */
-static uint64_t median(long count)
+static uint64_t least(long count)
 {
-	qsort(state.times, count, sizeof(state.times[0]), compare);
-	return state.times[(count - 1) / 2];
+	uint64_t best = UINT64_MAX;
+	long i;
+
+	for (i = 0; i < count; i++)
+		best = state.times[i] < best ? state.times[i] : best;
+	return best;
 }
 
 static void answer(const char *name, long count)
@@ -338,15 +352,15 @@ static void answer(const char *name, long count)
 
 	for (i = 0; i < count; i++)
 		sum += state.times[i];
-	printf("%s %lu %lu\n", name, median(count) - clock_cost, sum / count - clock_cost);
+	printf("%s %lu %lu %ld\n", name, least(count) - clock_cost,
+	       sum / count - clock_cost, count);
 }
 
 static void measure_clock(void)
 {
 	const struct operation idle = { .each = nothing };
 
-	measure(&idle, 1001);
-	clock_cost = median(1001);
+	clock_cost = least(measure(&idle, 1000));
 }
 
 /* The fastest of some, as no timer tick came in between. */
@@ -438,8 +452,7 @@ static void run_operation(const char *self, const char *name, long count)
 		exec_first(self, count);
 	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		if (!strcmp(name, operations[i].name)) {
-			measure(&operations[i], count);
-			answer(name, count);
+			answer(name, measure(&operations[i], count));
 			return;
 		}
 	die("no such operation: %s", name);
