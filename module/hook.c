@@ -72,10 +72,14 @@ struct hook {
 
 static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
 static void hook_task_fork(void *data, struct task_struct *parent, struct task_struct *child);
+static void hook_page_alloc(void *data, struct page *page, unsigned int order, gfp_t gfp,
+			    int migratetype);
+static void hook_signal(void *data, int sig, struct kernel_siginfo *info,
+			struct task_struct *task, int group, int result);
 
 enum {
 	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK, HOOK_MMAP,
-	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOKS
+	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOK_PAGE, HOOK_SIGNAL, HOOKS
 };
 
 static struct hook hooks[HOOKS] = {
@@ -100,6 +104,10 @@ static struct hook hooks[HOOKS] = {
 		.tracepoint = hook_task_exit },
 	[HOOK_FORK] = { .serves = "fork", .symbol = "sched_process_fork",
 		.tracepoint = hook_task_fork },
+	[HOOK_PAGE] = { .serves = "pages", .symbol = "mm_page_alloc",
+		.tracepoint = hook_page_alloc },
+	[HOOK_SIGNAL] = { .serves = "signals", .symbol = "signal_generate",
+		.tracepoint = hook_signal },
 };
 
 /*
@@ -140,6 +148,31 @@ static void hook_task_fork(void *data, struct task_struct *parent, struct task_s
 	if (follow_on_fork(parent, child))
 		hook_hit(&hooks[HOOK_FORK]);
 	rcu_read_unlock();
+}
+
+static noinline void hook_page_run(struct page *page, unsigned int order, gfp_t gfp)
+{
+	preempt_disable_notrace();
+	if (page_on_alloc(page, order, gfp))
+		hook_hit(&hooks[HOOK_PAGE]);
+	preempt_enable_notrace();
+}
+
+/* Every process of the machine passes here, too. */
+static void notrace hook_page_alloc(void *data, struct page *page, unsigned int order,
+				    gfp_t gfp, int migratetype)
+{
+	if (unlikely(watch_maybe(current->mm)))
+		hook_page_run(page, order, gfp);
+}
+
+static void hook_signal(void *data, int sig, struct kernel_siginfo *info,
+			struct task_struct *task, int group, int result)
+{
+	preempt_disable_notrace();
+	if (signal_on_generate(sig, info, task, group))
+		hook_hit(&hooks[HOOK_SIGNAL]);
+	preempt_enable_notrace();
 }
 
 static void hook_entry(struct hook *hook, struct pt_regs *regs)
@@ -219,6 +252,27 @@ static void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
 	} else {
 		hook_ftrace_other(ip, regs);
 	}
+}
+
+/**
+ * hook_fault_data() - is the current task in a page fault?
+ *
+ * Context: the task itself; its list of return probes changes by nobody else.
+ *
+ * Return: what fault_enter() noted of the innermost one, or NULL. It stays as long
+ * as the fault.
+ */
+const void *hook_fault_data(void)
+{
+	struct llist_node *link = compat_return_probes(current);
+
+	for (; link; link = link->next) {
+		struct kretprobe_instance *ri = compat_return_probe(link);
+
+		if (get_kretprobe(ri) == &hooks[HOOK_FAULT].rp)
+			return ri->data;
+	}
+	return NULL;
 }
 
 /* ---- attaching ---- */

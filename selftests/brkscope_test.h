@@ -132,6 +132,7 @@ int64_t scope_settled(pid_t pid, const char *name);
 int64_t scope_miscounted(pid_t pid);
 bool scope_wait_state(pid_t pid, char state);
 int scope_pagemap(const void *address, uint64_t *entry);
+uint64_t scope_frame(const void *address);
 void *scope_area(size_t pages);
 
 int scope_program(const char *name, char *path, size_t size);

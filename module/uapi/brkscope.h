@@ -52,8 +52,9 @@ struct brkscope_header {
  * @BRKSCOPE_EXIT: the process has ended; nothing follows (record.exit)
  * @BRKSCOPE_PAGE: the page allocator gave pages to a thread of the process that
  *	was in a page fault or a memory system call (record.page)
- * @BRKSCOPE_SIGNAL: SIGSEGV or SIGBUS for an access that the kernel could not
- *	serve; one outside every VMA has no fault record (record.signal)
+ * @BRKSCOPE_SIGNAL: SIGSEGV or SIGBUS for an access of user code that the kernel
+ *	could not serve; one outside every VMA has no fault record. An access of the
+ *	kernel's own fails with EFAULT and no signal (record.signal)
  * @BRKSCOPE_FORK: the process made a child with an address space of its own or,
  *	by vfork, on loan (record.fork)
  * @BRKSCOPE_LOST: made at reading time for one reader: that many records were
@@ -222,7 +223,7 @@ enum brkscope_brk_reason {
 	"ok", "below-start", "rlimit-data", "rlimit-as", "collision",	\
 	"rlimit-memlock", "max-map-count", "no-memory" }
 
-/* record.code of a page record: what the pages are for */
+/* record.code of a page record: what the pages are for, judged from @gfp */
 enum brkscope_page_use {
 	BRKSCOPE_PAGE_DATA	= 0,	/* what the process sees */
 	BRKSCOPE_PAGE_TABLE	= 1,	/* a page table of the process */
@@ -234,6 +235,9 @@ enum brkscope_page_use {
 
 /* record.page.call: what the thread was at */
 #define BRKSCOPE_PAGE_IN_FAULT	-1	/* a page fault; else the system call's number */
+
+/* record.flags of a page record */
+#define BRKSCOPE_PAGE_IA32	0x0001	/* @call is a number of the 32-bit ABI of x86 */
 
 /* record.code of a fork record */
 enum brkscope_fork_result {
@@ -256,7 +260,7 @@ enum brkscope_fork_result {
  *	is not in that one's pid namespace
  * @kind: enum brkscope_kind
  * @code: fault class, VMA operation, brk result, page use or fork result, by @kind
- * @flags: BRKSCOPE_FAULT_* for a fault, else zero
+ * @flags: BRKSCOPE_FAULT_* for a fault, BRKSCOPE_PAGE_* for a page, else zero
  *
  * fault: @addr the address accessed; @ip the user instruction that did it or
  * that entered the kernel (zero if remote); @frame page frame number of what is
@@ -288,7 +292,8 @@ enum brkscope_fork_result {
  * @order 2^order pages; @zone number of the zone; @node number of the NUMA node;
  * @call BRKSCOPE_PAGE_IN_FAULT or number of the system call; @name of the VMA of @addr.
  *
- * signal: @addr the address accessed; @ip the user instruction; @signo SIGSEGV or
+ * signal: @addr the address accessed, zero where the processor does not tell it
+ * (@si_code SI_KERNEL: no address at all, as it is not canonical); @ip the user instruction; @signo SIGSEGV or
  * SIGBUS; @si_code the reason as in sigaction(2); @name of the VMA there, if any.
  *
  * fork: @child process id of the child, as whoever began the watch sees it; @shares
