@@ -270,9 +270,10 @@ static void text_record(struct reader *r, const struct brkscope_record *rec)
 		text_fault(r, rec);
 		break;
 	case BRKSCOPE_BRK:
-		text_printf(r, "brk %s %016llx %016llx - %016llx %lld - -",
+		text_printf(r, "brk %s %016llx %016llx - %016llx %lld - %s",
 			    brk_result_names[rec->code], rec->brk.requested, rec->brk.now,
-			    rec->brk.old, rec->brk.pages);
+			    rec->brk.old, rec->brk.pages,
+			    rec->brk.reason ? brk_reason_names[rec->brk.reason] : "-");
 		break;
 	case BRKSCOPE_VMA:
 		text_vma(r, rec);

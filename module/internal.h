@@ -321,6 +321,8 @@ size_t brk_data_size(void);
 int brk_enter(void *data, struct pt_regs *regs);
 void brk_return(void *data, struct pt_regs *regs);
 void brk_look(struct watch *w, const struct mm_struct *mm);
+bool brk_on_exec(void);
+void brk_init(void);
 
 /* ---- watch.c: who is watched ---- */
 
@@ -567,6 +569,7 @@ void hook_detach(void);
 void hook_free(void);
 u64 hook_missed(void);
 const void *hook_fault_data(void);
+const void *hook_find(const char *name);
 void hook_show(struct seq_file *m);
 
 /* ---- may.c: who may watch whom ---- */
@@ -595,6 +598,7 @@ int faults_show(struct seq_file *m, void *unused);
 extern const char * const fault_class_names[BRKSCOPE_CLASSES];
 extern const char * const vma_op_names[BRKSCOPE_VMA_OPS];
 extern const char * const brk_result_names[BRKSCOPE_BRK_RESULTS];
+extern const char * const brk_reason_names[BRKSCOPE_BRK_REASONS];
 extern const char * const fork_result_names[BRKSCOPE_FORK_RESULTS];
 extern const char * const page_use_names[BRKSCOPE_PAGE_USES];
 void proc_format_prot(char out[5], u8 prot);

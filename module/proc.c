@@ -22,6 +22,7 @@
 const char * const fault_class_names[BRKSCOPE_CLASSES] = BRKSCOPE_FAULT_CLASS_NAMES;
 const char * const vma_op_names[BRKSCOPE_VMA_OPS] = BRKSCOPE_VMA_OP_NAMES;
 const char * const brk_result_names[BRKSCOPE_BRK_RESULTS] = BRKSCOPE_BRK_RESULT_NAMES;
+const char * const brk_reason_names[BRKSCOPE_BRK_REASONS] = BRKSCOPE_BRK_REASON_NAMES;
 const char * const fork_result_names[BRKSCOPE_FORK_RESULTS] = BRKSCOPE_FORK_RESULT_NAMES;
 const char * const page_use_names[BRKSCOPE_PAGE_USES] = BRKSCOPE_PAGE_USE_NAMES;
 

@@ -210,11 +210,12 @@ static int brk_show(struct seq_file *m, void *row)
 	const struct brkscope_record *r = &t->rec;
 
 	if (row == SEQ_START_TOKEN)
-		seq_puts(m, "brkscope brk 1\nseq time_ns tid what old requested new pages\n");
+		seq_puts(m, "brkscope brk 1\nseq time_ns tid what old requested new pages error reason\n");
 	else
-		seq_printf(m, "%llu %llu %u %s %016llx %016llx %016llx %lld\n", r->seq, r->time,
-			   r->tid, brk_result_names[r->code], r->brk.old, r->brk.requested,
-			   r->brk.now, r->brk.pages);
+		seq_printf(m, "%llu %llu %u %s %016llx %016llx %016llx %lld %d %s\n",
+			   r->seq, r->time, r->tid, brk_result_names[r->code], r->brk.old,
+			   r->brk.requested, r->brk.now, r->brk.pages, r->brk.error,
+			   brk_reason_names[r->brk.reason]);
 	return 0;
 }
 

@@ -52,7 +52,8 @@
 	EM(BRKSCOPE_BRK_GROWN,		"grown")		\
 	EM(BRKSCOPE_BRK_SHRUNK,		"shrunk")		\
 	EM(BRKSCOPE_BRK_SAME,		"same")			\
-	EMe(BRKSCOPE_BRK_REFUSED,	"refused")
+	EM(BRKSCOPE_BRK_REFUSED,	"refused")		\
+	EMe(BRKSCOPE_BRK_SET,		"set")
 
 #define BRKSCOPE_REASON_SYMBOLS					\
 	EM(BRKSCOPE_BRK_OK,		"ok")			\
@@ -62,7 +63,9 @@
 	EM(BRKSCOPE_BRK_COLLISION,	"collision")		\
 	EM(BRKSCOPE_BRK_LOCKED,		"rlimit-memlock")	\
 	EM(BRKSCOPE_BRK_MAP_COUNT,	"max-map-count")	\
-	EMe(BRKSCOPE_BRK_NO_MEMORY,	"no-memory")
+	EM(BRKSCOPE_BRK_NO_MEMORY,	"no-memory")		\
+	EM(BRKSCOPE_BRK_NO_HEAP,	"no-heap")		\
+	EMe(BRKSCOPE_BRK_KILLED,	"killed")
 
 #define BRKSCOPE_PAGE_SYMBOLS					\
 	EM(BRKSCOPE_PAGE_DATA,		"data")			\

@@ -17,6 +17,7 @@
 
 static const char *const vma_ops[] = BRKSCOPE_VMA_OP_NAMES;
 static const char *const brk_results[] = BRKSCOPE_BRK_RESULT_NAMES;
+static const char *const brk_reasons[] = BRKSCOPE_BRK_REASON_NAMES;
 static const char *const page_uses[] = BRKSCOPE_PAGE_USE_NAMES;
 static const char helper[] = "./test_helper";
 
@@ -196,6 +197,8 @@ static void wanted_brk(struct row *row, const struct brkscope_record *r)
 	put_address(row->end, r->brk.now);
 	put_address(row->old_end, r->brk.old);
 	put_number(row->n, r->brk.pages);
+	if (r->code == BRKSCOPE_BRK_REFUSED)
+		strcpy(row->name, brk_reasons[r->brk.reason]);
 }
 
 /* The names of zones and of GFP flags are the kernel's; page_test looks at them. */

@@ -187,10 +187,11 @@ enum brkscope_brk_result {
 	BRKSCOPE_BRK_SHRUNK	= 1,
 	BRKSCOPE_BRK_SAME	= 2,	/* asked for what it was */
 	BRKSCOPE_BRK_REFUSED	= 3,	/* the break stayed where it was */
+	BRKSCOPE_BRK_SET	= 4,	/* what exec set up; @old is the heap's start */
 	BRKSCOPE_BRK_RESULTS
 };
 
-#define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused" }
+#define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused", "set" }
 
 /**
  * enum brkscope_brk_reason - why the kernel refused to move the break
@@ -198,14 +199,17 @@ enum brkscope_brk_result {
  * brk(2) itself says only that it did not; judged by the limits at that moment.
  *
  * @BRKSCOPE_BRK_OK: it was not refused
- * @BRKSCOPE_BRK_BELOW: below the start of the heap; sbrk(3) gives EINVAL
+ * @BRKSCOPE_BRK_BELOW: below the start of the heap
  * @BRKSCOPE_BRK_RLIMIT_DATA: above RLIMIT_DATA
  * @BRKSCOPE_BRK_RLIMIT_AS: above RLIMIT_AS
- * @BRKSCOPE_BRK_COLLISION: another VMA, or a stack's guard gap, is in the way
+ * @BRKSCOPE_BRK_COLLISION: another VMA, a stack's guard gap or the end of the
+ *	address space is in the way
  * @BRKSCOPE_BRK_LOCKED: above RLIMIT_MEMLOCK, after mlockall(MCL_FUTURE)
  * @BRKSCOPE_BRK_MAP_COUNT: more VMAs than vm.max_map_count
  * @BRKSCOPE_BRK_NO_MEMORY: none of these: overcommit (vm.overcommit_memory), or
  *	no memory for the VMA
+ * @BRKSCOPE_BRK_NO_HEAP: it would shrink, but the process has unmapped that part
+ * @BRKSCOPE_BRK_KILLED: the thread was killed while it waited for its turn
  */
 enum brkscope_brk_reason {
 	BRKSCOPE_BRK_OK		= 0,
@@ -216,12 +220,15 @@ enum brkscope_brk_reason {
 	BRKSCOPE_BRK_LOCKED	= 5,
 	BRKSCOPE_BRK_MAP_COUNT	= 6,
 	BRKSCOPE_BRK_NO_MEMORY	= 7,
+	BRKSCOPE_BRK_NO_HEAP	= 8,
+	BRKSCOPE_BRK_KILLED	= 9,
 	BRKSCOPE_BRK_REASONS
 };
 
 #define BRKSCOPE_BRK_REASON_NAMES {					\
 	"ok", "below-start", "rlimit-data", "rlimit-as", "collision",	\
-	"rlimit-memlock", "max-map-count", "no-memory" }
+	"rlimit-memlock", "max-map-count", "no-memory", "no-heap",	\
+	"killed" }
 
 /* record.code of a page record: what the pages are for, judged from @gfp */
 enum brkscope_page_use {
@@ -271,7 +278,8 @@ enum brkscope_fork_result {
  *
  * brk: @old the break before, @requested the argument, @now the break after;
  * @pages by which the heap grew (negative: shrank), counted in whole pages;
- * @error errno that sbrk(3) makes of a refusal, positive; @reason
+ * @error errno of a refusal, positive: EINVAL (below the heap), EAGAIN (RLIMIT_MEMLOCK),
+ * EINTR (killed), else ENOMEM, which sbrk(3) makes of each; @reason
  * enum brkscope_brk_reason.
  *
  * vma: @start, @end the range now; @old_start, @old_end before; @prot, @old_prot
