@@ -13,6 +13,7 @@
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/ptrace.h>
+#include <linux/thread_info.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
 #include <asm/syscall.h>
@@ -41,6 +42,21 @@ static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 }
 #else
 #error "brkscope knows x86-64 and arm64"
+#endif
+
+/* 32-bit programs on a 64-bit kernel have system calls of other numbers. */
+#if defined(CONFIG_X86_64) && defined(CONFIG_IA32_EMULATION)
+#define COMPAT_IA32 1
+#define COMPAT_SYSCALL_IA32(name) "__ia32_sys_" name
+static inline bool compat_in_ia32_syscall(void)
+{
+	return in_ia32_syscall();
+}
+#else
+static inline bool compat_in_ia32_syscall(void)
+{
+	return false;
+}
 #endif
 
 /*
@@ -94,6 +110,20 @@ static inline struct pt_regs *compat_syscall_regs(struct pt_regs *regs)
 static inline void vma_start_write(struct vm_area_struct *vma)
 {
 }
+#endif
+
+/*
+ * The return probes that a task has under way hang on the task, the newest first:
+ * rethook's nodes since "kprobes: Use rethook for kretprobe if possible" (5.19).
+ */
+#ifdef CONFIG_KRETPROBE_ON_RETHOOK
+#define compat_return_probes(task) ((task)->rethooks.first)
+#define compat_return_probe(link) \
+	container_of(link, struct kretprobe_instance, node.llist)
+#else
+#define compat_return_probes(task) ((task)->kretprobe_instances.first)
+#define compat_return_probe(link) \
+	container_of(link, struct kretprobe_instance, llist)
 #endif
 
 /*

@@ -24,6 +24,7 @@
  * struct reader - one open events or events.bin
  * @w: the watch, referenced
  * @lock: of the position; two threads may share the file
+ * @frames: whoever opened it may see page frame numbers
  * @next: seq of the record to come
  * @text: of what was formatted and not yet delivered; or the binary header
  * @done: bytes of @text delivered
@@ -32,6 +33,7 @@
 struct reader {
 	struct watch *w;
 	struct mutex lock;	/* next, text, done, len */
+	bool frames;
 	u64 next;
 	size_t done;
 	size_t len;
@@ -48,6 +50,8 @@ static bool reader_peek(struct reader *r, struct brkscope_record *rec, u64 *next
 	if (r->next > smp_load_acquire(&ring->head))
 		return false;
 	if (r->next >= oldest && ring_get(ring, r->next, rec)) {
+		if (!r->frames)
+			proc_hide_frame(rec);
 		*next = r->next + 1;
 		return true;
 	}
@@ -143,6 +147,7 @@ static struct reader *reader_open(struct inode *inode, struct file *file, size_t
 	}
 	mutex_init(&r->lock);
 	r->w = pde_data(inode);
+	r->frames = proc_may_see_frames(file);
 	r->next = 1;
 	file->private_data = r;
 	return r;
@@ -184,6 +189,14 @@ static void text_name(struct reader *r, u16 id)
 	r->len += min_t(size_t, n, room);
 }
 
+static void text_frame(struct reader *r, u64 frame)
+{
+	if (frame)
+		text_printf(r, "%llx ", frame);
+	else
+		text_printf(r, "- ");
+}
+
 static void text_fault(struct reader *r, const struct brkscope_record *rec)
 {
 	char access = rec->flags & BRKSCOPE_FAULT_WRITE ? 'w' :
@@ -192,10 +205,32 @@ static void text_fault(struct reader *r, const struct brkscope_record *rec)
 		   rec->flags & BRKSCOPE_FAULT_GUP ? 'g' :
 		   rec->flags & BRKSCOPE_FAULT_KERNEL ? 'k' : 'u';
 
-	text_printf(r, "fault %s %016llx - - - %llu %c%c%c ", fault_class_names[rec->code],
-		    rec->fault.addr, rec->fault.latency, access, who,
+	text_printf(r, "fault %s %016llx - %016llx ", fault_class_names[rec->code],
+		    rec->fault.addr, rec->fault.ip);
+	text_frame(r, rec->fault.frame);
+	text_printf(r, "%llu %c%c%c ", rec->fault.latency, access, who,
 		    rec->flags & BRKSCOPE_FAULT_FIRST ? '1' : '.');
 	text_name(r, rec->fault.name);
+}
+
+static void text_page(struct reader *r, const struct brkscope_record *rec)
+{
+	const char *call = page_call_name(rec->page.call, rec->flags & BRKSCOPE_PAGE_IA32);
+	gfp_t gfp = (__force gfp_t)rec->page.gfp;
+
+	text_printf(r, "page %s ", page_use_names[rec->code]);
+	if (rec->page.addr)
+		text_printf(r, "%016llx - - ", rec->page.addr);
+	else
+		text_printf(r, "- - - ");
+	text_frame(r, rec->page.frame);
+	text_printf(r, "%u - zone=%s,node=%u,call=", rec->page.order,
+		    NODE_DATA(rec->page.node)->node_zones[rec->page.zone].name, rec->page.node);
+	if (rec->page.call == BRKSCOPE_PAGE_IN_FAULT)
+		text_printf(r, "fault");
+	else
+		text_printf(r, "%s", call ?: "?");
+	text_printf(r, ",gfp=%pGg", &gfp);
 }
 
 static void text_vma(struct reader *r, const struct brkscope_record *rec)
@@ -216,6 +251,15 @@ static void text_vma(struct reader *r, const struct brkscope_record *rec)
 	text_name(r, rec->vma.name);
 }
 
+static void text_signal(struct reader *r, const struct brkscope_record *rec)
+{
+	text_printf(r, "signal %s %016llx - %016llx - %d %s ",
+		    rec->signal.signo == SIGBUS ? "SIGBUS" : "SIGSEGV", rec->signal.addr,
+		    rec->signal.ip, rec->signal.si_code,
+		    signal_reason(rec->signal.signo, rec->signal.si_code));
+	text_name(r, rec->signal.name);
+}
+
 static void text_record(struct reader *r, const struct brkscope_record *rec)
 {
 	if (rec->kind == BRKSCOPE_NAME)
@@ -226,12 +270,19 @@ static void text_record(struct reader *r, const struct brkscope_record *rec)
 		text_fault(r, rec);
 		break;
 	case BRKSCOPE_BRK:
-		text_printf(r, "brk %s %016llx %016llx - %016llx %lld - -",
+		text_printf(r, "brk %s %016llx %016llx - %016llx %lld - %s",
 			    brk_result_names[rec->code], rec->brk.requested, rec->brk.now,
-			    rec->brk.old, rec->brk.pages);
+			    rec->brk.old, rec->brk.pages,
+			    rec->brk.reason ? brk_reason_names[rec->brk.reason] : "-");
 		break;
 	case BRKSCOPE_VMA:
 		text_vma(r, rec);
+		break;
+	case BRKSCOPE_PAGE:
+		text_page(r, rec);
+		break;
+	case BRKSCOPE_SIGNAL:
+		text_signal(r, rec);
 		break;
 	case BRKSCOPE_EXEC:
 		text_printf(r, "exec - - - - - - - %s", rec->exec.comm);

@@ -459,3 +459,16 @@ void fault_return(void *data, struct pt_regs *regs)
 	}
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 }
+
+/**
+ * fault_under_way() - is the current task in a page fault in its own address space?
+ *
+ * Context: the task itself. Return: the address accessed, or zero; a fault at
+ * address zero never comes as far as the hook.
+ */
+unsigned long fault_under_way(void)
+{
+	const struct fault_entry *e = hook_fault_data();
+
+	return e && !e->elsewhere && e->mm == current->mm ? e->addr : 0;
+}

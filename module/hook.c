@@ -72,11 +72,22 @@ struct hook {
 
 static void hook_task_exit(COMPAT_EXIT_PROBE_ARGS);
 static void hook_task_fork(void *data, struct task_struct *parent, struct task_struct *child);
+static void hook_exec_done(void *data, struct task_struct *task, pid_t old_pid,
+			   struct linux_binprm *bprm);
+static void hook_page_alloc(void *data, struct page *page, unsigned int order, gfp_t gfp,
+			    int migratetype);
+static void hook_signal(void *data, int sig, struct kernel_siginfo *info,
+			struct task_struct *task, int group, int result);
 
 enum {
 	HOOK_FAULT, HOOK_UNLOCK, HOOK_DOWNGRADE, HOOK_BRK,
 	HOOK_MAP, HOOK_COPY, HOOK_STACK,
-	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOKS
+	HOOK_EXEC, HOOK_MM_END, HOOK_EXIT, HOOK_FORK, HOOK_PAGE, HOOK_SIGNAL,
+	HOOK_EXEC_DONE,
+#ifdef COMPAT_IA32
+	HOOK_BRK_IA32,
+#endif
+	HOOKS
 };
 
 static struct hook hooks[HOOKS] = {
@@ -104,6 +115,17 @@ static struct hook hooks[HOOKS] = {
 		.tracepoint = hook_task_exit },
 	[HOOK_FORK] = { .serves = "fork", .symbol = "sched_process_fork",
 		.tracepoint = hook_task_fork },
+	[HOOK_PAGE] = { .serves = "pages", .symbol = "mm_page_alloc",
+		.tracepoint = hook_page_alloc },
+	[HOOK_EXEC_DONE] = { .serves = "brk", .symbol = "sched_process_exec",
+		.tracepoint = hook_exec_done },
+#ifdef COMPAT_IA32
+	[HOOK_BRK_IA32] = { .serves = "brk", .symbol = COMPAT_SYSCALL_IA32("brk"),
+		.optional = true, .data_size = brk_data_size,
+		.begin = brk_enter, .finish = brk_return },
+#endif
+	[HOOK_SIGNAL] = { .serves = "signals", .symbol = "signal_generate",
+		.tracepoint = hook_signal },
 };
 
 /*
@@ -144,6 +166,40 @@ static void hook_task_fork(void *data, struct task_struct *parent, struct task_s
 	if (follow_on_fork(parent, child))
 		hook_hit(&hooks[HOOK_FORK]);
 	rcu_read_unlock();
+}
+
+static void hook_exec_done(void *data, struct task_struct *task, pid_t old_pid,
+			   struct linux_binprm *bprm)
+{
+	preempt_disable_notrace();
+	if (brk_on_exec())
+		hook_hit(&hooks[HOOK_EXEC_DONE]);
+	preempt_enable_notrace();
+}
+
+static noinline void hook_page_run(struct page *page, unsigned int order, gfp_t gfp)
+{
+	preempt_disable_notrace();
+	if (page_on_alloc(page, order, gfp))
+		hook_hit(&hooks[HOOK_PAGE]);
+	preempt_enable_notrace();
+}
+
+/* Every process of the machine passes here, too. */
+static void notrace hook_page_alloc(void *data, struct page *page, unsigned int order,
+				    gfp_t gfp, int migratetype)
+{
+	if (unlikely(watch_maybe(current->mm)))
+		hook_page_run(page, order, gfp);
+}
+
+static void hook_signal(void *data, int sig, struct kernel_siginfo *info,
+			struct task_struct *task, int group, int result)
+{
+	preempt_disable_notrace();
+	if (signal_on_generate(sig, info, task, group))
+		hook_hit(&hooks[HOOK_SIGNAL]);
+	preempt_enable_notrace();
 }
 
 static void hook_entry(struct hook *hook, struct pt_regs *regs)
@@ -225,6 +281,27 @@ static void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
 	}
 }
 
+/**
+ * hook_fault_data() - is the current task in a page fault?
+ *
+ * Context: the task itself; its list of return probes changes by nobody else.
+ *
+ * Return: what fault_enter() noted of the innermost one, or NULL. It stays as long
+ * as the fault.
+ */
+const void *hook_fault_data(void)
+{
+	struct llist_node *link = compat_return_probes(current);
+
+	for (; link; link = link->next) {
+		struct kretprobe_instance *ri = compat_return_probe(link);
+
+		if (get_kretprobe(ri) == &hooks[HOOK_FAULT].rp)
+			return ri->data;
+	}
+	return NULL;
+}
+
 /* ---- attaching ---- */
 
 /* The kernel exports no look-up of symbols, but kprobes do one; this one is never armed. */
@@ -243,6 +320,23 @@ static int hook_resolve(struct hook *hook)
 	hook->addr = (unsigned long)kp.addr;
 	unregister_kprobe(&kp);
 	return 0;
+}
+
+/**
+ * hook_find() - address of a variable of the kernel's
+ * @name: its symbol
+ *
+ * Kprobes look a symbol up before they see that it is no code and say no.
+ *
+ * Context: process. Return: the address, or NULL if there is no such symbol.
+ */
+const void *hook_find(const char *name)
+{
+	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
+
+	if (!register_kprobe(&kp))
+		unregister_kprobe(&kp);
+	return kp.addr;
 }
 
 static int hook_return_register(struct hook *hook, unsigned long addr)

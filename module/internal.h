@@ -9,6 +9,7 @@
 #define _BRKSCOPE_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/hash.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
@@ -27,6 +28,9 @@
 #include "uapi/brkscope.h"
 #include "vma.h"
 
+struct file;
+struct kernel_siginfo;
+struct page;
 struct proc_dir_entry;
 struct seq_file;
 struct pt_regs;
@@ -64,6 +68,10 @@ void ring_put(struct watch *w, struct brkscope_record *rec);
 void ring_clear(struct watch *w);
 u64 ring_oldest(const struct ring *ring);
 bool ring_get(const struct ring *ring, u64 seq, struct brkscope_record *rec);
+
+/* ---- trace.c: records as events of the kernel's tracers ---- */
+
+void trace_record(const struct watch *w, const struct brkscope_record *rec);
 
 #define FAULT_HIST_BUCKETS	32	/* bucket i: 2^i <= ns < 2^(i+1) */
 
@@ -105,6 +113,22 @@ struct fault_stats {
 size_t fault_data_size(void);
 int fault_enter(void *data, struct pt_regs *regs);
 void fault_return(void *data, struct pt_regs *regs);
+unsigned long fault_under_way(void);
+
+/* ---- page.c: physical pages ---- */
+
+/**
+ * struct page_stats - what the page allocator gave
+ * @by_use: pages by enum brkscope_page_use
+ * @missed: times that the allocator gave pages and no record could be made
+ */
+struct page_stats {
+	u64 by_use[BRKSCOPE_PAGE_USES];
+	atomic64_t missed;
+};
+
+bool page_on_alloc(struct page *page, unsigned int order, gfp_t gfp);
+const char *page_call_name(int nr, bool ia32);
 
 /* ---- held.c: which pages the process holds ---- */
 
@@ -119,6 +143,12 @@ struct held_pages {
 };
 
 int held_count(struct watch *w, struct held_pages *sum);
+
+/* ---- signal.c: accesses that could not be served ---- */
+
+bool signal_on_generate(int sig, const struct kernel_siginfo *info, struct task_struct *task,
+			int group);
+const char *signal_reason(int signo, int si_code);
 
 /* ---- brk.c: the program break ---- */
 
@@ -144,6 +174,8 @@ size_t brk_data_size(void);
 int brk_enter(void *data, struct pt_regs *regs);
 void brk_return(void *data, struct pt_regs *regs);
 void brk_look(struct watch *w, const struct mm_struct *mm);
+bool brk_on_exec(void);
+void brk_init(void);
 
 /* ---- watch.c: who is watched ---- */
 
@@ -241,8 +273,10 @@ struct watch {
 	struct name_table *names;
 	struct touch_map touch;
 	struct fault_stats faults;
+	struct page_stats pages;
 	struct brk_stats brk;
 	struct children children;
+	u64 signals;
 };
 
 #define WATCH_TABLE_BITS	8
@@ -397,6 +431,8 @@ void hook_detach(void);
 void hook_free(void);
 u64 hook_missed(void);
 bool hook_tells_ranges(void);
+const void *hook_fault_data(void);
+const void *hook_find(const char *name);
 void hook_show(struct seq_file *m);
 
 /* ---- may.c: who may watch whom ---- */
@@ -419,13 +455,18 @@ extern const struct proc_ops proc_control_ops;
 extern const struct proc_ops proc_hooks_ops;
 extern const struct proc_ops proc_vmas_ops;
 extern const struct proc_ops proc_brk_ops;
+extern const struct proc_ops proc_pages_ops;
 int faults_show(struct seq_file *m, void *unused);
 
 extern const char * const fault_class_names[BRKSCOPE_CLASSES];
 extern const char * const vma_op_names[BRKSCOPE_VMA_OPS];
 extern const char * const brk_result_names[BRKSCOPE_BRK_RESULTS];
+extern const char * const brk_reason_names[BRKSCOPE_BRK_REASONS];
 extern const char * const fork_result_names[BRKSCOPE_FORK_RESULTS];
+extern const char * const page_use_names[BRKSCOPE_PAGE_USES];
 void proc_format_prot(char out[5], u8 prot);
+bool proc_may_see_frames(const struct file *file);
+void proc_hide_frame(struct brkscope_record *rec);
 int proc_watch_open(struct inode *inode);
 void proc_watch_release(struct watch *w);
 

@@ -85,6 +85,7 @@ static int __init brkscope_init(void)
 	if (err)
 		return err;
 	watch_init();
+	brk_init();
 	err = proc_init();
 	if (err)
 		follow_exit();

@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -21,7 +22,9 @@
 const char * const fault_class_names[BRKSCOPE_CLASSES] = BRKSCOPE_FAULT_CLASS_NAMES;
 const char * const vma_op_names[BRKSCOPE_VMA_OPS] = BRKSCOPE_VMA_OP_NAMES;
 const char * const brk_result_names[BRKSCOPE_BRK_RESULTS] = BRKSCOPE_BRK_RESULT_NAMES;
+const char * const brk_reason_names[BRKSCOPE_BRK_REASONS] = BRKSCOPE_BRK_REASON_NAMES;
 const char * const fork_result_names[BRKSCOPE_FORK_RESULTS] = BRKSCOPE_FORK_RESULT_NAMES;
+const char * const page_use_names[BRKSCOPE_PAGE_USES] = BRKSCOPE_PAGE_USE_NAMES;
 
 /* Everybody may write commands; each command is checked. */
 #define CONTROL_MODE 0666
@@ -40,6 +43,27 @@ void proc_format_prot(char out[5], u8 prot)
 	out[2] = prot & BRKSCOPE_PROT_EXEC ? 'x' : '-';
 	out[3] = prot & BRKSCOPE_PROT_SHARED ? 's' : 'p';
 	out[4] = 0;
+}
+
+/**
+ * proc_may_see_frames() - may the opener of a file see page frame numbers?
+ * @file: being opened; whoever hands it on answers for that, as with pagemap
+ */
+bool proc_may_see_frames(const struct file *file)
+{
+	return file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN);
+}
+
+/**
+ * proc_hide_frame() - take the page frame number out of a record
+ * @rec: a copy for a reader who may not see it
+ */
+void proc_hide_frame(struct brkscope_record *rec)
+{
+	if (rec->kind == BRKSCOPE_FAULT)
+		rec->fault.frame = 0;
+	else if (rec->kind == BRKSCOPE_PAGE)
+		rec->page.frame = 0;
 }
 
 /**
@@ -112,9 +136,10 @@ static int summary_show(struct seq_file *m, void *unused)
 		struct fault_stats faults;
 		struct brk_stats brk;
 		struct children children;
+		u64 by_use[BRKSCOPE_PAGE_USES];
 		char comm[TASK_COMM_LEN];
 		struct held_pages held;
-		u64 end, execs, changes, pages;
+		u64 end, execs, changes, pages, signals;
 		u32 vmas;
 	} *s = kmalloc(sizeof(*s), GFP_KERNEL);
 	unsigned long rss = 0;
@@ -133,9 +158,11 @@ static int summary_show(struct seq_file *m, void *unused)
 	s->faults = w->faults;
 	s->brk = w->brk;
 	s->children = w->children;
+	memcpy(s->by_use, w->pages.by_use, sizeof(s->by_use));
 	memcpy(s->comm, w->comm, sizeof(s->comm));
 	s->end = w->end;
 	s->execs = w->execs;
+	s->signals = w->signals;
 	s->changes = w->vmas.changes;
 	s->pages = w->touch.pages;
 	s->vmas = w->vmas.count;
@@ -161,6 +188,9 @@ static int summary_show(struct seq_file *m, void *unused)
 	seq_printf(m, "follow: %s\n", w->follow ? "yes" : "no");
 	for (i = 0; i < BRKSCOPE_FORK_RESULTS; i++)
 		seq_printf(m, "children_%s: %llu\n", fork_result_names[i], s->children.results[i]);
+	seq_printf(m, "pages_data: %llu\npages_table: %llu\npages_other: %llu\nsignals: %llu\n",
+		   s->by_use[BRKSCOPE_PAGE_DATA], s->by_use[BRKSCOPE_PAGE_TABLE],
+		   s->by_use[BRKSCOPE_PAGE_OTHER], s->signals);
 	kfree(s);
 	return 0;
 }
@@ -178,6 +208,7 @@ static int loss_show(struct seq_file *m, void *unused)
 	seq_printf(m, "children_missed: %llu\nchildren_unshown: %llu\n",
 		   READ_ONCE(w->children.results[BRKSCOPE_FORK_MISSED]),
 		   follow_unshown(w->follow));
+	seq_printf(m, "pages_missed: %lld\n", atomic64_read(&w->pages.missed));
 	return 0;
 }
 
@@ -228,6 +259,7 @@ static const struct {
 	{ "vmas", &proc_vmas_ops },
 	{ "brk", &proc_brk_ops },
 	{ "faults", &proc_faults_ops },
+	{ "pages", &proc_pages_ops },
 	{ "loss", &proc_loss_ops },
 };
 

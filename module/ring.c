@@ -14,6 +14,7 @@
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+#include "trace.h"
 
 static void ring_wake(struct irq_work *work)
 {
@@ -86,6 +87,9 @@ void ring_commit(struct watch *w, struct brkscope_record *slot)
 
 	smp_store_release(&slot->seq, seq);	/* valid; pairs with ring_get() */
 	smp_store_release(&ring->head, seq);	/* pairs with the readers' loads */
+	if (trace_fault_enabled() || trace_page_enabled() || trace_vma_enabled() ||
+	    trace_brk_enabled())
+		trace_record(w, slot);
 	if (wq_has_sleeper(&ring->wait))
 		irq_work_queue(&ring->wake);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What do the tables of a watch say: its VMAs, its breaks, its faults?
+ * What do the tables of a watch say: its VMAs, breaks, faults, pages?
  *
  * Rows are taken one by one under watch.lock, so a table can be of any length; it
  * is not one moment's picture while the process runs.
@@ -11,6 +11,8 @@
 #include <linux/seq_file.h>
 
 #include "internal.h"
+
+#define PAGES_LOOK_BACK	64ULL	/* records between a page and its fault, see pages_order() */
 
 /* A name to the end of the line, escaped as in /proc/PID/maps. */
 static void proc_put_name(struct seq_file *m, struct watch *w, u16 id)
@@ -98,16 +100,20 @@ int faults_show(struct seq_file *m, void *unused)
 	return 0;
 }
 
-/* ---- PID/vmas and PID/brk: tables too long for one piece ---- */
+/* ---- PID/vmas, PID/brk and PID/pages: tables too long for one piece ---- */
 
 /**
- * struct table - an open vmas or brk
+ * struct table - an open vmas, brk or pages
  * @w: the watch
+ * @wanted: which records are rows of brk or pages
+ * @frames: whoever opened it may see page frame numbers
  * @node: the row of vmas
- * @rec: the row of brk
+ * @rec: the row of brk or pages
  */
 struct table {
 	struct watch *w;
+	bool (*wanted)(const struct table *t);
+	bool frames;
 	struct vma_node node;
 	struct brkscope_record rec;
 };
@@ -158,14 +164,14 @@ static const struct seq_operations vmas_seq_ops = {
 };
 
 /* The position is the seq of the record to go on from; zero is the header. */
-static void *brk_row(struct table *t, loff_t *pos)
+static void *record_row(struct table *t, loff_t *pos)
 {
 	struct ring *ring = &t->w->ring;
 	u64 seq = max_t(u64, *pos, ring_oldest(ring));
 	u64 head = smp_load_acquire(&ring->head);	/* pairs with ring_put() */
 
 	for (; seq <= head; seq++) {
-		if (!ring_get(ring, seq, &t->rec) || t->rec.kind != BRKSCOPE_BRK)
+		if (!ring_get(ring, seq, &t->rec) || !t->wanted(t))
 			continue;
 		*pos = seq;
 		return t;
@@ -173,15 +179,20 @@ static void *brk_row(struct table *t, loff_t *pos)
 	return NULL;
 }
 
-static void *brk_start(struct seq_file *m, loff_t *pos)
+static void *record_start(struct seq_file *m, loff_t *pos)
 {
-	return *pos ? brk_row(m->private, pos) : SEQ_START_TOKEN;
+	return *pos ? record_row(m->private, pos) : SEQ_START_TOKEN;
 }
 
-static void *brk_next(struct seq_file *m, void *row, loff_t *pos)
+static void *record_next(struct seq_file *m, void *row, loff_t *pos)
 {
 	++*pos;
-	return brk_row(m->private, pos);
+	return record_row(m->private, pos);
+}
+
+static bool brk_is_row(const struct table *t)
+{
+	return t->rec.kind == BRKSCOPE_BRK;
 }
 
 static int brk_show(struct seq_file *m, void *row)
@@ -190,19 +201,72 @@ static int brk_show(struct seq_file *m, void *row)
 	const struct brkscope_record *r = &t->rec;
 
 	if (row == SEQ_START_TOKEN)
-		seq_puts(m, "brkscope brk 1\nseq time_ns tid what old requested new pages\n");
+		seq_puts(m, "brkscope brk 1\nseq time_ns tid what old requested new pages error reason\n");
 	else
-		seq_printf(m, "%llu %llu %u %s %016llx %016llx %016llx %lld\n", r->seq, r->time,
-			   r->tid, brk_result_names[r->code], r->brk.old, r->brk.requested,
-			   r->brk.now, r->brk.pages);
+		seq_printf(m, "%llu %llu %u %s %016llx %016llx %016llx %lld %d %s\n",
+			   r->seq, r->time, r->tid, brk_result_names[r->code], r->brk.old,
+			   r->brk.requested, r->brk.now, r->brk.pages, r->brk.error,
+			   brk_reason_names[r->brk.reason]);
 	return 0;
 }
 
 static const struct seq_operations brk_seq_ops = {
-	.start = brk_start, .next = brk_next, .stop = table_stop, .show = brk_show,
+	.start = record_start, .next = record_next, .stop = table_stop, .show = brk_show,
 };
 
-static int table_open(struct inode *inode, struct file *file, const struct seq_operations *ops)
+static bool pages_is_row(const struct table *t)
+{
+	return t->rec.kind == BRKSCOPE_FAULT && t->rec.flags & BRKSCOPE_FAULT_FIRST &&
+	       !strcmp(mirror_name(t->w, t->rec.fault.name), "[heap]");
+}
+
+/*
+ * The order of the page that the allocator gave for a fault: its record lies a
+ * little before, only those of other threads come between. A page that was there
+ * already, or whose record is gone, has the order of its class.
+ */
+static unsigned int pages_order(const struct table *t)
+{
+	const struct ring *ring = &t->w->ring;
+	const struct brkscope_record *fault = &t->rec;
+	u64 seq, last = max(ring_oldest(ring), fault->seq - min(fault->seq, PAGES_LOOK_BACK));
+	struct brkscope_record rec;
+
+	for (seq = fault->seq - 1; seq >= last && ring_get(ring, seq, &rec); seq--) {
+		if (rec.tid != fault->tid)
+			continue;
+		if (rec.kind != BRKSCOPE_PAGE || rec.page.addr != fault->fault.addr)
+			break;
+		if (rec.code == BRKSCOPE_PAGE_DATA)
+			return rec.page.order;
+	}
+	return fault->code == BRKSCOPE_HUGE ? PMD_SHIFT - PAGE_SHIFT : 0;
+}
+
+static int pages_show(struct seq_file *m, void *row)
+{
+	struct table *t = m->private;
+	const struct brkscope_record *r = &t->rec;
+
+	if (row == SEQ_START_TOKEN) {
+		seq_puts(m, "brkscope pages 1\nseq time_ns tid address class order frame\n");
+		return 0;
+	}
+	seq_printf(m, "%llu %llu %u %016llx %s %u ", r->seq, r->time, r->tid,
+		   r->fault.addr & PAGE_MASK, fault_class_names[r->code], pages_order(t));
+	if (t->frames && r->fault.frame)
+		seq_printf(m, "%llx\n", r->fault.frame);
+	else
+		seq_puts(m, "-\n");
+	return 0;
+}
+
+static const struct seq_operations pages_seq_ops = {
+	.start = record_start, .next = record_next, .stop = table_stop, .show = pages_show,
+};
+
+static int table_open(struct inode *inode, struct file *file, const struct seq_operations *ops,
+		      bool (*wanted)(const struct table *t))
 {
 	int err = proc_watch_open(inode);
 	struct table *t;
@@ -215,6 +279,8 @@ static int table_open(struct inode *inode, struct file *file, const struct seq_o
 		return -ENOMEM;
 	}
 	t->w = pde_data(inode);
+	t->wanted = wanted;
+	t->frames = proc_may_see_frames(file);
 	return 0;
 }
 
@@ -228,7 +294,7 @@ static int table_release(struct inode *inode, struct file *file)
 
 static int vmas_open(struct inode *inode, struct file *file)
 {
-	int err = table_open(inode, file, &vmas_seq_ops);
+	int err = table_open(inode, file, &vmas_seq_ops, NULL);
 
 	if (!err)
 		proc_refresh(pde_data(inode));
@@ -237,7 +303,12 @@ static int vmas_open(struct inode *inode, struct file *file)
 
 static int brk_open(struct inode *inode, struct file *file)
 {
-	return table_open(inode, file, &brk_seq_ops);
+	return table_open(inode, file, &brk_seq_ops, brk_is_row);
+}
+
+static int pages_open(struct inode *inode, struct file *file)
+{
+	return table_open(inode, file, &pages_seq_ops, pages_is_row);
 }
 
 const struct proc_ops proc_vmas_ops = {
@@ -249,6 +320,13 @@ const struct proc_ops proc_vmas_ops = {
 
 const struct proc_ops proc_brk_ops = {
 	.proc_open = brk_open,
+	.proc_read = seq_read,
+	.proc_lseek = seq_lseek,
+	.proc_release = table_release,
+};
+
+const struct proc_ops proc_pages_ops = {
+	.proc_open = pages_open,
 	.proc_read = seq_read,
 	.proc_lseek = seq_lseek,
 	.proc_release = table_release,

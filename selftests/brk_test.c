@@ -276,15 +276,16 @@ TEST_F(brk, a_move_by_a_thread_carries_its_thread_id)
 TEST_F(brk, the_brk_file_holds_the_same_rows)
 {
 	static const char head[] =
-		"brkscope brk 1\nseq time_ns tid what old requested new pages";
+		"brkscope brk 1\nseq time_ns tid what old requested new pages error reason";
 	static const char *const results[] = BRKSCOPE_BRK_RESULT_NAMES;
+	static const char *const reasons[] = BRKSCOPE_BRK_REASON_NAMES;
 	uint64_t top = self->start + 5 * self->page;
 	unsigned long long seq, time, old, requested, now;
 	ssize_t count, i;
-	char what[16], *row;
+	char what[16], reason[16], *row;
 	unsigned int tid;
 	int fields;
-	int used;
+	int used, error;
 	long pages;
 
 	ASSERT_EQ(top, move_break(top));
@@ -300,10 +301,10 @@ TEST_F(brk, the_brk_file_holds_the_same_rows)
 		struct brkscope_record *record = &scope_records[i];
 
 		ASSERT_NE(NULL, row);
-		fields = sscanf(row, " %llu %llu %u %15s %llx %llx %llx %ld%n",
+		fields = sscanf(row, " %llu %llu %u %15s %llx %llx %llx %ld %d %15s%n",
 				&seq, &time, &tid, what, &old, &requested,
-				&now, &pages, &used);
-		ASSERT_EQ(8, fields);
+				&now, &pages, &error, reason, &used);
+		ASSERT_EQ(10, fields);
 		EXPECT_EQ(record->seq, seq);
 		EXPECT_EQ(record->time, time);
 		EXPECT_EQ(record->tid, tid);
@@ -312,6 +313,8 @@ TEST_F(brk, the_brk_file_holds_the_same_rows)
 		EXPECT_EQ(record->brk.requested, requested);
 		EXPECT_EQ(record->brk.now, now);
 		EXPECT_EQ(record->brk.pages, pages);
+		EXPECT_EQ(record->brk.error, error);
+		EXPECT_STREQ(reasons[record->brk.reason], reason);
 		row += used;
 	}
 	EXPECT_STREQ("\n", row);

@@ -185,6 +185,21 @@ int scope_pagemap(const void *address, uint64_t *entry)
 }
 
 /**
+ * scope_frame() - number of the page frame behind an address of the caller
+ * @address: in the page
+ *
+ * Return: the number, or 0 if there is none or the caller may not see it.
+ */
+uint64_t scope_frame(const void *address)
+{
+	uint64_t entry;
+
+	if (scope_pagemap(address, &entry) || !(entry >> 63))
+		return 0;
+	return entry & ((1ULL << 55) - 1);
+}
+
+/**
  * scope_area() - untouched private memory of small pages only
  * @pages: how many
  *

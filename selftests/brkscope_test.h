@@ -137,6 +137,7 @@ int64_t scope_miscounted(pid_t pid);
 bool scope_wait_state(pid_t pid, char state);
 ssize_t scope_poke(pid_t pid, void *to, const void *from, size_t size);
 int scope_pagemap(const void *address, uint64_t *entry);
+uint64_t scope_frame(const void *address);
 void *scope_area(size_t pages);
 void *scope_crowd(size_t count);
 int scope_ranged(bool ranged);

@@ -163,7 +163,7 @@ an_open_file_makes_rmmod_fail_with_ebusy()
 	echo "watch $pid" >"$proc/control" || return 1
 	for file in control hooks "$pid/summary" "$pid/events" \
 		    "$pid/events.bin" "$pid/vmas" "$pid/brk" "$pid/faults" \
-		    "$pid/loss"; do
+		    "$pid/pages" "$pid/loss"; do
 		exec 9<"$proc/$file" || return 1
 		if unload 2>/dev/null; then
 			echo "# $file was open, and yet the module went"

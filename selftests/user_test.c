@@ -180,10 +180,10 @@ TEST_F(user, may_not_touch_a_watch_of_roots)
 static int do_open_each_file(pid_t pid)
 {
 	static const char *const files[] = { "summary", "events", "events.bin",
-					     "vmas", "brk", "faults", "loss" };
+					     "vmas", "brk", "faults", "pages", "loss" };
 	int error = -EACCES, i;
 
-	for (i = 0; i < 7 && error == -EACCES; i++) {
+	for (i = 0; i < 8 && error == -EACCES; i++) {
 		error = scope_open(pid, files[i], O_NONBLOCK);
 		if (error >= 0)
 			return 0;

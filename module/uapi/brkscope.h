@@ -52,8 +52,9 @@ struct brkscope_header {
  * @BRKSCOPE_EXIT: the process has ended; nothing follows (record.exit)
  * @BRKSCOPE_PAGE: the page allocator gave pages to a thread of the process that
  *	was in a page fault or a memory system call (record.page)
- * @BRKSCOPE_SIGNAL: SIGSEGV or SIGBUS for an access that the kernel could not
- *	serve; one outside every VMA has no fault record (record.signal)
+ * @BRKSCOPE_SIGNAL: SIGSEGV or SIGBUS for an access of user code that the kernel
+ *	could not serve; one outside every VMA has no fault record. An access of the
+ *	kernel's own fails with EFAULT and no signal (record.signal)
  * @BRKSCOPE_FORK: the process made a child with an address space of its own or,
  *	by vfork, on loan (record.fork)
  * @BRKSCOPE_LOST: made at reading time for one reader: that many records were
@@ -186,10 +187,11 @@ enum brkscope_brk_result {
 	BRKSCOPE_BRK_SHRUNK	= 1,
 	BRKSCOPE_BRK_SAME	= 2,	/* asked for what it was */
 	BRKSCOPE_BRK_REFUSED	= 3,	/* the break stayed where it was */
+	BRKSCOPE_BRK_SET	= 4,	/* what exec set up; @old is the heap's start */
 	BRKSCOPE_BRK_RESULTS
 };
 
-#define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused" }
+#define BRKSCOPE_BRK_RESULT_NAMES { "grown", "shrunk", "same", "refused", "set" }
 
 /**
  * enum brkscope_brk_reason - why the kernel refused to move the break
@@ -197,14 +199,17 @@ enum brkscope_brk_result {
  * brk(2) itself says only that it did not; judged by the limits at that moment.
  *
  * @BRKSCOPE_BRK_OK: it was not refused
- * @BRKSCOPE_BRK_BELOW: below the start of the heap; sbrk(3) gives EINVAL
+ * @BRKSCOPE_BRK_BELOW: below the start of the heap
  * @BRKSCOPE_BRK_RLIMIT_DATA: above RLIMIT_DATA
  * @BRKSCOPE_BRK_RLIMIT_AS: above RLIMIT_AS
- * @BRKSCOPE_BRK_COLLISION: another VMA, or a stack's guard gap, is in the way
+ * @BRKSCOPE_BRK_COLLISION: another VMA, a stack's guard gap or the end of the
+ *	address space is in the way
  * @BRKSCOPE_BRK_LOCKED: above RLIMIT_MEMLOCK, after mlockall(MCL_FUTURE)
  * @BRKSCOPE_BRK_MAP_COUNT: more VMAs than vm.max_map_count
  * @BRKSCOPE_BRK_NO_MEMORY: none of these: overcommit (vm.overcommit_memory), or
  *	no memory for the VMA
+ * @BRKSCOPE_BRK_NO_HEAP: it would shrink, but the process has unmapped that part
+ * @BRKSCOPE_BRK_KILLED: the thread was killed while it waited for its turn
  */
 enum brkscope_brk_reason {
 	BRKSCOPE_BRK_OK		= 0,
@@ -215,14 +220,17 @@ enum brkscope_brk_reason {
 	BRKSCOPE_BRK_LOCKED	= 5,
 	BRKSCOPE_BRK_MAP_COUNT	= 6,
 	BRKSCOPE_BRK_NO_MEMORY	= 7,
+	BRKSCOPE_BRK_NO_HEAP	= 8,
+	BRKSCOPE_BRK_KILLED	= 9,
 	BRKSCOPE_BRK_REASONS
 };
 
 #define BRKSCOPE_BRK_REASON_NAMES {					\
 	"ok", "below-start", "rlimit-data", "rlimit-as", "collision",	\
-	"rlimit-memlock", "max-map-count", "no-memory" }
+	"rlimit-memlock", "max-map-count", "no-memory", "no-heap",	\
+	"killed" }
 
-/* record.code of a page record: what the pages are for */
+/* record.code of a page record: what the pages are for, judged from @gfp */
 enum brkscope_page_use {
 	BRKSCOPE_PAGE_DATA	= 0,	/* what the process sees */
 	BRKSCOPE_PAGE_TABLE	= 1,	/* a page table of the process */
@@ -234,6 +242,9 @@ enum brkscope_page_use {
 
 /* record.page.call: what the thread was at */
 #define BRKSCOPE_PAGE_IN_FAULT	-1	/* a page fault; else the system call's number */
+
+/* record.flags of a page record */
+#define BRKSCOPE_PAGE_IA32	0x0001	/* @call is a number of the 32-bit ABI of x86 */
 
 /* record.code of a fork record */
 enum brkscope_fork_result {
@@ -256,7 +267,7 @@ enum brkscope_fork_result {
  *	is not in that one's pid namespace
  * @kind: enum brkscope_kind
  * @code: fault class, VMA operation, brk result, page use or fork result, by @kind
- * @flags: BRKSCOPE_FAULT_* for a fault, else zero
+ * @flags: BRKSCOPE_FAULT_* for a fault, BRKSCOPE_PAGE_* for a page, else zero
  *
  * fault: @addr the address accessed; @ip the user instruction that did it or
  * that entered the kernel (zero if remote); @frame page frame number of what is
@@ -267,7 +278,8 @@ enum brkscope_fork_result {
  *
  * brk: @old the break before, @requested the argument, @now the break after;
  * @pages by which the heap grew (negative: shrank), counted in whole pages;
- * @error errno that sbrk(3) makes of a refusal, positive; @reason
+ * @error errno of a refusal, positive: EINVAL (below the heap), EAGAIN (RLIMIT_MEMLOCK),
+ * EINTR (killed), else ENOMEM, which sbrk(3) makes of each; @reason
  * enum brkscope_brk_reason.
  *
  * vma: @start, @end the range now; @old_start, @old_end before; @prot, @old_prot
@@ -288,7 +300,8 @@ enum brkscope_fork_result {
  * @order 2^order pages; @zone number of the zone; @node number of the NUMA node;
  * @call BRKSCOPE_PAGE_IN_FAULT or number of the system call; @name of the VMA of @addr.
  *
- * signal: @addr the address accessed; @ip the user instruction; @signo SIGSEGV or
+ * signal: @addr the address accessed, zero where the processor does not tell it
+ * (@si_code SI_KERNEL: no address at all, as it is not canonical); @ip the user instruction; @signo SIGSEGV or
  * SIGBUS; @si_code the reason as in sigaction(2); @name of the VMA there, if any.
  *
  * fork: @child process id of the child, as whoever began the watch sees it; @shares

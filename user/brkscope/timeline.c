@@ -408,7 +408,8 @@ void timeline_add(struct timeline *t, const struct brkscope_record *r,
 		add_fault(t, r, call);
 		break;
 	case BRKSCOPE_BRK:
-		add_brk(t, r, call);
+		if (r->code != BRKSCOPE_BRK_SET)	/* exec itself has a row */
+			add_brk(t, r, call);
 		break;
 	case BRKSCOPE_VMA:
 		add_change(t, r, call);

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * page_test.c - is every page told that the page allocator gave for a first touch?
+ *
+ * Held against /proc/self/pagemap, the size of the page tables in /proc/self/status
+ * and the kernel's own tracepoint kmem:mm_page_alloc.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "brkscope_test.h"
+
+#define MIB		(1UL << 20)
+#define GIB		(1UL << 30)
+#define TRACING		"/sys/kernel/tracing/"
+
+static const char *const uses[] = BRKSCOPE_PAGE_USE_NAMES;
+static char text[256 * 1024];
+
+FIXTURE(page) {
+	pid_t pid;
+	size_t page;
+	char *gib;		/* 2 GiB, aligned to 1 GiB, not touched, no huge pages */
+	int events;
+};
+
+/* Room that no neighbour shares a page table of any level but the highest with. */
+static char *aligned_area(void)
+{
+	char *area = mmap(NULL, 4 * GIB, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	madvise(area, 4 * GIB, MADV_NOHUGEPAGE);
+	return (char *)(((uintptr_t)area + 2 * GIB - 1) & -GIB);
+}
+
+/* Everything there now, none of it kept: what comes next is of the test. */
+static ssize_t new_records(int events)
+{
+	return scope_drain(events, scope_records, SCOPE_RECORDS);
+}
+
+FIXTURE_SETUP(page)
+{
+	if (geteuid())
+		SKIP(return, "only root sees page frame numbers");
+	scope_prepare();
+	memset(text, 1, sizeof(text));
+	self->pid = getpid();
+	self->page = scope_page_size();
+	self->gib = aligned_area();
+	ASSERT_NE(NULL, self->gib);
+	ASSERT_EQ(0, scope_watch(self->pid));
+	self->events = scope_events(self->pid, NULL);
+	ASSERT_LE(0, self->events);
+	/* What reading itself touches for the first time. */
+	scope_settled(self->pid, "faults");
+	ASSERT_LE(0, new_records(self->events));
+}
+
+FIXTURE_TEARDOWN(page)
+{
+	close(self->events);
+	scope_unwatch(self->pid);
+}
+
+/* Page records of the range since the last call at the front of scope_records. */
+static ssize_t new_pages(int events, const char *start, size_t size)
+{
+	ssize_t count = new_records(events), kept = 0, i;
+
+	for (i = 0; i < count; i++)
+		if (scope_records[i].kind == BRKSCOPE_PAGE &&
+		    scope_records[i].page.addr - (uintptr_t)start < size)
+			scope_records[kept++] = scope_records[i];
+	return count < 0 ? count : kept;
+}
+
+static int count_use(ssize_t records, int use)
+{
+	int count = 0;
+	ssize_t i;
+
+	for (i = 0; i < records; i++)
+		count += scope_records[i].code == use;
+	return count;
+}
+
+/* Bytes of page tables as the kernel accounts them to the caller. */
+static int64_t table_bytes(void)
+{
+	char value[32];
+
+	if (scope_read_path("/proc/self/status", text, sizeof(text)) < 0 ||
+	    scope_value(text, "VmPTE", value, sizeof(value)))
+		return -1;
+	return strtoll(value, NULL, 10) * 1024;
+}
+
+static void touch(char *address)
+{
+	*(volatile char *)address = 1;
+}
+
+TEST_F(page, a_first_touch_is_a_data_page_and_the_page_tables_that_lack)
+{
+	struct { size_t offset; int tables; } touches[] = {
+		{ 0, 2 },		/* a fresh GiB: a PMD table and a PTE table */
+		{ self->page, 0 },
+		{ 2 * MIB, 1 },		/* a fresh 2 MiB: a PTE table */
+		{ 2 * MIB + 511 * self->page, 0 },
+		{ GIB - self->page, 1 },
+		{ GIB, 2 },
+	};
+	int64_t before, after;
+	ssize_t count;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(touches); i++) {
+		char *at = self->gib + touches[i].offset;
+
+		before = table_bytes();
+		ASSERT_LE(0, new_records(self->events));
+		touch(at);
+		count = new_pages(self->events, at, self->page);
+		after = table_bytes();
+		EXPECT_EQ(1, count_use(count, BRKSCOPE_PAGE_DATA));
+		EXPECT_EQ(touches[i].tables, count_use(count, BRKSCOPE_PAGE_TABLE))
+			TH_LOG("touch at %zu KiB", touches[i].offset >> 10);
+		EXPECT_EQ(after - before, (int64_t)self->page *
+			  count_use(count, BRKSCOPE_PAGE_TABLE));
+	}
+}
+
+TEST_F(page, a_record_has_the_frame_that_pagemap_has)
+{
+	ssize_t count, i;
+	int pages = 0;
+
+	for (i = 0; i < 50; i++)
+		touch(self->gib + i * self->page);
+	count = new_records(self->events);
+	for (i = 0; i < count; i++) {
+		struct brkscope_record *r = &scope_records[i];
+
+		if (r->kind == BRKSCOPE_PAGE && r->code == BRKSCOPE_PAGE_DATA &&
+		    r->page.addr - (uintptr_t)self->gib < GIB) {
+			EXPECT_EQ(scope_frame((void *)r->page.addr), r->page.frame);
+			EXPECT_EQ(0, r->page.order);
+			EXPECT_EQ(BRKSCOPE_PAGE_IN_FAULT, r->page.call);
+			EXPECT_EQ((uint32_t)gettid(), r->tid);
+			pages++;
+		}
+		if (r->kind == BRKSCOPE_FAULT &&
+		    r->fault.addr - (uintptr_t)self->gib < GIB)
+			EXPECT_EQ(scope_frame((void *)r->fault.addr), r->fault.frame);
+	}
+	EXPECT_EQ(50, pages);
+}
+
+TEST_F(page, a_read_shows_the_frame_of_the_zero_page_and_takes_no_data_page)
+{
+	ssize_t count;
+
+	touch(self->gib);
+	ASSERT_LE(0, new_records(self->events));
+	(void)*(volatile char *)(self->gib + self->page);
+	count = new_records(self->events);
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(BRKSCOPE_FIRST_READ, scope_records[0].code);
+	EXPECT_NE(0, scope_frame(self->gib + self->page));
+	EXPECT_EQ(scope_frame(self->gib + self->page), scope_records[0].fault.frame);
+}
+
+TEST_F(page, a_huge_page_is_one_allocation_of_order_nine)
+{
+	char *at = self->gib + 4 * MIB + 7 * self->page;
+	int64_t before = table_bytes();
+	ssize_t count, i;
+	int huge = 0, tables = 0, fault = 0;
+
+	if (madvise(self->gib, 16 * MIB, MADV_HUGEPAGE))
+		SKIP(return, "this kernel has no transparent huge pages");
+	ASSERT_LE(0, new_records(self->events));
+	touch(at);
+	count = new_records(self->events);
+	for (i = 0; i < count; i++) {
+		struct brkscope_record *r = &scope_records[i];
+
+		if (r->kind == BRKSCOPE_FAULT && r->fault.addr == (uintptr_t)at) {
+			EXPECT_EQ(BRKSCOPE_HUGE, r->code);
+			EXPECT_EQ(scope_frame(at), r->fault.frame);
+			EXPECT_NE(0, r->fault.frame);
+			fault++;
+		}
+		if (r->kind != BRKSCOPE_PAGE || r->page.addr != (uintptr_t)at)
+			continue;
+		tables += r->code == BRKSCOPE_PAGE_TABLE;
+		if (r->code == BRKSCOPE_PAGE_DATA) {
+			EXPECT_EQ(9, r->page.order);
+			EXPECT_EQ(scope_frame(self->gib + 4 * MIB), r->page.frame);
+			huge++;
+		}
+	}
+	EXPECT_EQ(1, fault);
+	EXPECT_EQ(1, huge);
+	EXPECT_EQ(table_bytes() - before, (int64_t)self->page * tables);
+}
+
+TEST_F(page, a_fault_within_a_system_call_counts_as_a_fault)
+{
+	ssize_t count;
+	int ends[2];
+
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(4, write(ends[1], "text", 4));
+	touch(self->gib);
+	ASSERT_LE(0, new_records(self->events));
+	ASSERT_EQ(4, read(ends[0], self->gib + self->page, 4));
+	count = new_pages(self->events, self->gib, GIB);
+	ASSERT_EQ(1, count);
+	EXPECT_EQ(BRKSCOPE_PAGE_DATA, scope_records[0].code);
+	EXPECT_EQ(BRKSCOPE_PAGE_IN_FAULT, scope_records[0].page.call);
+	EXPECT_EQ((uintptr_t)self->gib + self->page, scope_records[0].page.addr);
+	EXPECT_EQ(scope_frame(self->gib + self->page), scope_records[0].page.frame);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST_F(page, a_memory_call_tells_its_number_and_other_calls_nothing)
+{
+	char *to = self->gib + GIB;
+	ssize_t count, i;
+	int64_t before;
+	int tables = 0, ends[2];
+
+	touch(self->gib);
+	before = table_bytes();
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_LE(0, new_records(self->events));
+	/* A pipe takes a page of the kernel's for what is written. */
+	ASSERT_EQ(4, write(ends[1], "text", 4));
+	/* The page moves into a fresh GiB: a PMD table and a PTE table. */
+	ASSERT_EQ(to, mremap(self->gib, self->page, self->page,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	count = new_records(self->events);
+	for (i = 0; i < count; i++) {
+		struct brkscope_record *r = &scope_records[i];
+
+		if (r->kind != BRKSCOPE_PAGE)
+			continue;
+		EXPECT_EQ(SYS_mremap, r->page.call);
+		EXPECT_EQ(0, r->page.addr);
+		tables += r->code == BRKSCOPE_PAGE_TABLE;
+		EXPECT_NE(BRKSCOPE_PAGE_DATA, r->code);
+	}
+	EXPECT_EQ(2, tables);
+	EXPECT_EQ(before + 2 * (int64_t)self->page, table_bytes());
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST_F(page, the_summary_adds_up_the_pages_of_all_records)
+{
+	int64_t sums[BRKSCOPE_PAGE_USES] = {};
+	char name[32];
+	ssize_t count, i;
+	int status;
+	pid_t child;
+
+	for (i = 0; i < 200; i++)
+		touch(self->gib + i * 3 * self->page);
+	madvise(self->gib + 512 * MIB, 8 * MIB, MADV_HUGEPAGE);
+	touch(self->gib + 512 * MIB);
+	child = fork();
+	if (!child)
+		_exit(0);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	close(self->events);
+	/* From the first record on. */
+	self->events = scope_events(self->pid, NULL);
+	ASSERT_LE(0, self->events);
+	scope_settled(self->pid, "pages_data");
+	count = new_records(self->events);
+	for (i = 0; i < count; i++) {
+		ASSERT_NE(BRKSCOPE_LOST, scope_records[i].kind);
+		if (scope_records[i].kind == BRKSCOPE_PAGE)
+			sums[scope_records[i].code] += 1LL << scope_records[i].page.order;
+	}
+	EXPECT_LE(200 + 1, sums[BRKSCOPE_PAGE_DATA]);
+	EXPECT_LT(5, sums[BRKSCOPE_PAGE_TABLE]);
+	for (i = 0; i < BRKSCOPE_PAGE_USES; i++) {
+		snprintf(name, sizeof(name), "pages_%s", uses[i]);
+		EXPECT_EQ(sums[i], scope_number(self->pid, name))
+			TH_LOG("%s", name);
+	}
+	EXPECT_EQ(0, scope_loss(self->pid, "pages_missed"));
+}
+
+/* ---- threads ---- */
+
+#define THREADS		4
+#define THREAD_PAGES	300
+
+static pthread_barrier_t together;
+
+static void *touch_own(void *area)
+{
+	char *at = area;
+	int i;
+
+	pthread_barrier_wait(&together);
+	for (i = 0; i < THREAD_PAGES; i++)
+		touch(at + i * scope_page_size());
+	return NULL;
+}
+
+/* The data page that a thread was given for a fault, before the record of that. */
+static const struct brkscope_record *page_of(const struct brkscope_record *fault)
+{
+	const struct brkscope_record *r;
+
+	for (r = fault - 1; r >= scope_records; r--)
+		if (r->kind == BRKSCOPE_PAGE && r->code == BRKSCOPE_PAGE_DATA &&
+		    r->tid == fault->tid)
+			return r;
+	return NULL;
+}
+
+TEST_F(page, faults_of_many_threads_at_once_each_have_their_own_page)
+{
+	pthread_t threads[THREADS];
+	ssize_t count, i;
+	int faults = 0;
+
+	pthread_barrier_init(&together, NULL, THREADS);
+	for (i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, touch_own,
+					    self->gib + i * 16 * MIB));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	count = new_records(self->events);
+	for (i = 0; i < count; i++) {
+		const struct brkscope_record *r = &scope_records[i], *page;
+
+		if (r->kind != BRKSCOPE_FAULT || r->fault.addr - (uintptr_t)self->gib >= GIB ||
+		    r->code != BRKSCOPE_FIRST_WRITE)
+			continue;
+		page = page_of(r);
+		ASSERT_NE(NULL, page);
+		EXPECT_EQ(r->fault.addr, page->page.addr);
+		EXPECT_EQ(r->fault.frame, page->page.frame);
+		EXPECT_EQ(r->fault.frame, scope_frame((void *)r->fault.addr));
+		faults++;
+	}
+	EXPECT_EQ(THREADS * THREAD_PAGES, faults);
+}
+
+/* ---- against the kernel's own tracepoint ---- */
+
+static int write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+	int done;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return done;
+}
+
+/* One line of the trace that begins at or after @at, or NULL. */
+static const char *trace_next(const char *at, uint64_t *frame, unsigned int *order,
+			      char *gfp, size_t size)
+{
+	unsigned long long number;
+	size_t length;
+
+	at = strstr(at, "mm_page_alloc: ");
+	if (!at)
+		return NULL;
+	at = strstr(at, "pfn=");
+	if (!at || sscanf(at, "pfn=0x%llx order=%u", &number, order) != 2)
+		return NULL;
+	*frame = number;
+	at = strstr(at, "gfp_flags=") + strlen("gfp_flags=");
+	length = strcspn(at, "\n");
+	snprintf(gfp, size, "%.*s", (int)length, at);
+	return at + length;
+}
+
+static bool of_a_process(const char *gfp)
+{
+	return strstr(gfp, "GFP_HIGHUSER") || !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_ZERO") ||
+	       !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_COMP|__GFP_ZERO") ||
+	       !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_ZERO|__GFP_COMP");
+}
+
+TEST_F(page, frame_order_and_flags_are_those_of_the_kernels_own_tracepoint)
+{
+	char number[16], gfp[256], row[512];
+	const char *trace = text;
+	unsigned int order;
+	uint64_t frame;
+	ssize_t count, i;
+	int traced = 0;
+
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	if (access(TRACING "events/kmem/mm_page_alloc/enable", W_OK))
+		SKIP(return, "tracefs has no kmem:mm_page_alloc");
+	snprintf(number, sizeof(number), "%d", gettid());
+	ASSERT_EQ(0, write_file(TRACING "trace", ""));
+	ASSERT_EQ(0, write_file(TRACING "set_event_pid", number));
+	ASSERT_EQ(0, write_file(TRACING "events/kmem/mm_page_alloc/enable", "1"));
+	ASSERT_LE(0, new_records(self->events));
+	for (i = 0; i < 100; i++)
+		touch(self->gib + i * 77 * self->page);
+	count = new_pages(self->events, self->gib, GIB);
+	ASSERT_EQ(0, write_file(TRACING "events/kmem/mm_page_alloc/enable", "0"));
+	ASSERT_EQ(0, write_file(TRACING "set_event_pid", ""));
+	ASSERT_LT(0, scope_read_path(TRACING "trace", text, sizeof(text)));
+	ASSERT_LT(0, scope_read(self->pid, "events"));
+	ASSERT_LE(100, count);
+	ASSERT_EQ(0, count_use(count, BRKSCOPE_PAGE_OTHER));
+	for (i = 0; i < count; ) {
+		trace = trace_next(trace, &frame, &order, gfp, sizeof(gfp));
+		ASSERT_NE(NULL, trace)
+			TH_LOG("record %zd of %zd is not in the trace", i, count);
+		if (!of_a_process(gfp))
+			continue;
+		traced++;
+		EXPECT_EQ(frame, scope_records[i].page.frame);
+		EXPECT_EQ(order, scope_records[i].page.order);
+		snprintf(row, sizeof(row), "page %s %016llx - - %llx %u - zone=",
+			 uses[scope_records[i].code],
+			 (unsigned long long)scope_records[i].page.addr,
+			 (unsigned long long)frame, order);
+		ASSERT_NE(NULL, strstr(scope_text, row))
+			TH_LOG("no row '%s'", row);
+		EXPECT_EQ(strstr(scope_text, row) + strcspn(strstr(scope_text, row), "\n") -
+			  strlen(gfp), strstr(strstr(scope_text, row), gfp))
+			TH_LOG("the row does not end with %s", gfp);
+		i++;
+	}
+	while ((trace = trace_next(trace, &frame, &order, gfp, sizeof(gfp))))
+		traced += of_a_process(gfp);
+	EXPECT_EQ(count, traced);
+}
+
+TEST_HARNESS_MAIN
