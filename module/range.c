@@ -4,8 +4,8 @@
  *
  * Told by the arguments of the system call that the holder is in and by what
  * some functions of the kernel are called with meanwhile. Each call of the list
- * below changes VMAs in its ranges alone (and merges them with those that
- * touch), a growing stack apart, which is noted by its own hook whatever call
+ * below changes VMAs in its ranges alone, or merges them with a neighbour, a
+ * growing stack apart, which is noted by its own hook whatever call
  * wrote to it. In all other cases the answer is: everywhere.
  *
  * Context of the hooks: mmap_lock of the address space is held for writing by
@@ -206,8 +206,8 @@ static void range_call(struct watch *w, struct vma_ranges *r, struct vma_move *m
  * @move: gets what mremap may have moved
  *
  * Forgets what was noted. The heap and the stack are called so by their place in
- * @mm: where the break was and where it is, a neighbour may have become a part of
- * the heap or have ceased to be, also if others than brk moved it.
+ * @mm: a VMA that starts where the break was or is (hence one byte more) may have
+ * become a part of the heap or have ceased to be, also if others than brk moved it.
  */
 void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
 		 struct vma_move *move)
@@ -223,7 +223,8 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
 	memset(&m->noted, 0, sizeof(m->noted));
 	if (m->start_brk != mm->start_brk || m->start_stack != mm->start_stack)
 		r->everywhere = true;
-	range_add(r, min(m->brk, mm->brk), max(m->brk, mm->brk), false);
+	if (m->brk != mm->brk)
+		range_add(r, min(m->brk, mm->brk), max(m->brk, mm->brk) + 1, false);
 	m->brk = mm->brk;
 	m->start_brk = mm->start_brk;
 	m->start_stack = mm->start_stack;

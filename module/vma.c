@@ -187,12 +187,12 @@ static void sync_additions(struct sync *s, unsigned long start, unsigned long en
 }
 
 /*
- * Widen a range to whole VMAs of the mirror and in truth, and by those that touch
- * it: a merge reaches one neighbour on each side, a split the whole VMA.
+ * Widen a range to whole VMAs of the mirror and in truth: what was split overlapped
+ * it then, what a neighbour was merged with overlaps it now.
  */
 static void sync_widen(struct sync *s, unsigned long *start, unsigned long *end)
 {
-	unsigned long low = *start ? *start - 1 : 0, high = *end + 1 ?: *end;
+	unsigned long low = *start, high = *end;
 	struct vm_area_struct *vma;
 	struct vma_node *node;
 

@@ -303,7 +303,7 @@ static int mlock_of_unaligned_bytes(void)
 	return mlock(area + 5 * page - 1, 2) ? -errno : 0;
 }
 
-/* The name is read from below the stack, which grows for it inside of prctl. */
+/* mbind reads its nodes from below a stack, which grows for it inside of the call. */
 static int stack_growth_in_a_call(void)
 {
 	char *stack = mmap((void *)0x230000000000, 4 * page,
@@ -312,8 +312,16 @@ static int stack_growth_in_a_call(void)
 
 	if (stack == MAP_FAILED)
 		return -errno;
-	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, area + 2 * page,
-		     2 * page, stack - 16) ? -errno : 0;
+	/* 0: MPOL_DEFAULT */
+	return syscall(SYS_mbind, area + 2 * page, 2 * page, 0, stack - 64, 64, 0) ?
+	       -errno : 0;
+}
+
+static int brk_up(void)
+{
+	char *start = (char *)syscall(SYS_brk, 0);
+
+	return syscall(SYS_brk, start + 9 * page) == (long)start + 9 * (long)page ? 0 : -ENOMEM;
 }
 
 static int brk_steps(void)
@@ -478,6 +486,10 @@ FIXTURE_VARIANT_ADD(call, mlock_of_unaligned_bytes) {
 
 FIXTURE_VARIANT_ADD(call, stack_growth_in_a_call) {
 	.make = stack_growth_in_a_call
+};
+
+FIXTURE_VARIANT_ADD(call, brk_up) {
+	.make = brk_up
 };
 
 FIXTURE_VARIANT_ADD(call, brk_steps) {

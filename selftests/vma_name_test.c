@@ -145,8 +145,8 @@ static int heap_and_neighbours(void)
 	if (mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
 		 MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
 		return -errno;
-	syscall(SYS_brk, end);
 	syscall(SYS_brk, end - 1);
+	syscall(SYS_brk, end);
 	return 0;
 }
 
