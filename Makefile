@@ -24,13 +24,14 @@ SUDO	:= $(if $(filter 0,$(shell id -u)),,sudo)
 
 PARAMETERS ?=
 
-.PHONY: all help module user load unload reload demo test bench shell check clean distclean
+.PHONY: all help module user load unload reload demo test soak bench shell check clean distclean
 
 all: module user
 
 help:
 	@echo 'make demo      watch two programs in a throwaway virtual machine'
 	@echo 'make test      run all tests, those of the module in the virtual machine'
+	@echo 'make soak      random steps, each compared with the kernel: STEPS=... [SEED=...]'
 	@echo 'make check     style and static analysis, everything clean'
 	@echo 'make bench     what the module costs, in instructions, into build/bench'
 	@echo 'make shell     a shell in the virtual machine, with the module loaded'
@@ -95,6 +96,13 @@ shell: deps-vm vm-module user
 
 test: deps-test vm-modules user
 	@selftests/run-tests $(KERNELS)
+
+# As many random steps as asked for, in one machine, however long it takes
+soak: deps-vm vm-module
+	@[ '$(STEPS)' ] || { echo "soak: say how many steps: make soak STEPS=100000" >&2; exit 2; }
+	@$(MAKE) -s -C selftests all
+	@$(VM) --kernel $(FIRST) --load --timeout 0 -- \
+		env STEPS='$(STEPS)' $(if $(SEED),SEED='$(SEED)') build/selftests/property_test
 
 bench: deps-test vm-modules
 	@selftests/bench/all $(KERNELS)

@@ -66,7 +66,16 @@ static int64_t number(const char *name, int base)
 	return strtoull(value, NULL, base);
 }
 
-static const char *replay_more(struct subject *subject,
+/* Does getrusage(2) of the process count it? Not what its vfork child did. */
+static bool is_own_fault(const struct subject *subject, const struct step *step,
+			 const struct brkscope_record *r)
+{
+	return r->kind == BRKSCOPE_FAULT && r->code != BRKSCOPE_FAILED &&
+	       !(r->flags & BRKSCOPE_FAULT_REMOTE) &&
+	       (r->tid == (uint32_t)subject->pid || (step && step->threads));
+}
+
+static const char *replay_more(struct subject *subject, const struct step *step,
 			       const struct brkscope_record *records, size_t count)
 {
 	size_t i;
@@ -84,10 +93,7 @@ static const char *replay_more(struct subject *subject,
 			subject->replayed_brk = r->brk.now;
 		else if (r->kind == BRKSCOPE_EXEC)
 			subject->replayed_brk = 0;
-		else if (r->kind == BRKSCOPE_FAULT)
-			subject->page_faults +=
-				r->code != BRKSCOPE_FAILED &&
-				!(r->flags & BRKSCOPE_FAULT_REMOTE);
+		subject->page_faults += is_own_fault(subject, step, r);
 	}
 	replay_records(&subject->replay, records, count);
 	return NULL;
@@ -111,14 +117,14 @@ static const char *replayed_differs(const struct area_list *maps,
 	return text ? differs("replay, %s", text) : NULL;
 }
 
-static const char *check_events(struct subject *subject)
+static const char *check_events(struct subject *subject, const struct step *step)
 {
 	ssize_t count = scope_drain(subject->events, scope_records, SCOPE_RECORDS);
 	const char *wrong;
 
 	if (count < 0)
 		return differs("events.bin: %s", strerror(-count));
-	wrong = replay_more(subject, scope_records, count);
+	wrong = replay_more(subject, step, scope_records, count);
 	return wrong ?: replayed_differs(&subject->maps, &subject->replay);
 }
 
@@ -232,7 +238,7 @@ const char *check_now(struct subject *subject, const struct step *step)
 	forget_replaced(subject, step);
 	wrong = check_mirror(subject);
 	if (!wrong)
-		wrong = check_events(subject);
+		wrong = check_events(subject, step);
 	if (!wrong)
 		wrong = check_summary(subject, faults);
 	return wrong;
