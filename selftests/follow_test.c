@@ -469,7 +469,7 @@ TEST_F_TIMEOUT(follow, in_a_storm_each_child_is_followed_or_told_as_missed, 300)
 	ssize_t count;
 
 	ASSERT_EQ(0, start_parent(&self->parent, &self->events,
-				  "follow buffer=64K", storm));
+				  "follow buffer=1M", storm));
 	ASSERT_EQ(0, let_go_on(self->parent));
 	followed = scope_number(self->parent, "children_followed");
 	missed = scope_number(self->parent, "children_missed");
