@@ -160,8 +160,10 @@ void touch_set_huge(struct touch_map *map, unsigned long addr)
 {
 	struct touch_chunk *chunk = chunk_get(map, (addr >> PAGE_SHIFT) / TOUCH_CHUNK_PAGES);
 
-	if (chunk && chunk->weight)
+	if (chunk && chunk->weight) {
 		chunk->huge = true;
+		bitmap_fill(chunk->given, TOUCH_CHUNK_PAGES);
+	}
 }
 
 /* ---- ranges of pages ---- */
@@ -254,10 +256,14 @@ static void clear_part(struct touch_walk *t, struct touch_chunk *chunk, u32 bit,
 	count_part(t, chunk, bit, bits, &gone);
 	map->pages -= gone;
 	chunk->weight -= gone;
-	if (!chunk->weight)
-		chunk_free(map, chunk);
-	else if (gone)
+	if (gone)
 		bitmap_clear(chunk->bits, bit, bits);
+	if (chunk->huge) {
+		bitmap_clear(chunk->given, bit, bits);
+		chunk->huge = !bitmap_empty(chunk->given, TOUCH_CHUNK_PAGES);
+	}
+	if (!chunk->weight && !chunk->huge)
+		chunk_free(map, chunk);
 }
 
 /**
@@ -275,10 +281,8 @@ void touch_copy(struct watch *w, u64 number, unsigned long *bits)
 	bitmap_zero(bits, TOUCH_CHUNK_PAGES);
 	raw_spin_lock_irq(&w->lock);
 	chunk = chunk_from(&w->touch, number);
-	if (chunk && chunk->number == number && chunk->huge)
-		bitmap_fill(bits, TOUCH_CHUNK_PAGES);
-	else if (chunk && chunk->number == number)
-		bitmap_copy(bits, chunk->bits, TOUCH_CHUNK_PAGES);
+	if (chunk && chunk->number == number)
+		bitmap_or(bits, chunk->bits, chunk->given, TOUCH_CHUNK_PAGES);
 	raw_spin_unlock_irq(&w->lock);
 }
 
@@ -324,16 +328,19 @@ static void touch_or(struct touch_map *map, u64 page, unsigned long bits)
 	}
 }
 
-/* A huge page that moved whole is one still. */
-static void move_huge(struct touch_map *map, const struct touch_chunk *part, u64 base, u32 bits)
+/* Likewise for pages that came along in a huge page. */
+static void touch_give(struct touch_map *map, u64 page, const unsigned long *given)
 {
-	struct touch_chunk *to;
+	u32 i;
 
-	if (!part->huge || bits != TOUCH_CHUNK_PAGES || base % TOUCH_CHUNK_PAGES)
-		return;
-	to = chunk_get(map, base / TOUCH_CHUNK_PAGES);
-	if (to && to->weight)
-		to->huge = true;
+	for_each_set_bit(i, given, TOUCH_CHUNK_PAGES) {
+		struct touch_chunk *chunk = chunk_get(map, (page + i) / TOUCH_CHUNK_PAGES);
+
+		if (!chunk)
+			return;
+		chunk->huge = true;
+		__set_bit((page + i) % TOUCH_CHUNK_PAGES, chunk->given);
+	}
 }
 
 static void move_part(struct touch_walk *t, struct touch_chunk *chunk, u32 bit, u32 bits,
@@ -345,10 +352,13 @@ static void move_part(struct touch_walk *t, struct touch_chunk *chunk, u32 bit, 
 
 	bitmap_clear(part.bits, 0, bit);
 	bitmap_clear(part.bits, bit + bits, TOUCH_CHUNK_PAGES - bit - bits);
+	bitmap_clear(part.given, 0, bit);
+	bitmap_clear(part.given, bit + bits, TOUCH_CHUNK_PAGES - bit - bits);
 	clear_part(t, chunk, bit, bits, NULL);
 	for (i = 0; i < BITS_TO_LONGS(TOUCH_CHUNK_PAGES); i++)
 		touch_or(&t->w->touch, base + i * BITS_PER_LONG, part.bits[i]);
-	move_huge(&t->w->touch, &part, base, bits);
+	if (part.huge)
+		touch_give(&t->w->touch, base, part.given);
 }
 
 /**

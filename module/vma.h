@@ -279,9 +279,12 @@ void change_node(struct sync *s, u8 op, struct vma_node *node, const struct vma_
  * struct touch_chunk - TOUCH_CHUNK_PAGES neighbouring pages
  * @rb: in touch_map.tree by @number; first, since the pool links by it
  * @number: first page's number / TOUCH_CHUNK_PAGES
- * @weight: bits that are set, at least one
- * @huge: a fault brought in a huge page, and so all of these at once
+ * @weight: bits that are set
+ * @huge: some of @given are set
  * @bits: one for each page that was touched
+ * @given: one for each page that came along in a huge page
+ *
+ * Some bit is set, in @bits or in @given.
  */
 struct touch_chunk {
 	struct rb_node rb;
@@ -289,6 +292,7 @@ struct touch_chunk {
 	u32 weight;
 	bool huge;
 	unsigned long bits[BITS_TO_LONGS(TOUCH_CHUNK_PAGES)];
+	unsigned long given[BITS_TO_LONGS(TOUCH_CHUNK_PAGES)];
 };
 
 /**
