@@ -116,6 +116,7 @@ struct page_set {
  * @replayed_brk: its break as the records tell it, zero if they did not
  * @page_faults: fault records of its own, delivered since the watch began
  * @told: pages of which a fault record told, where they are now
+ * @told_too_many: and perhaps others, that since were unmapped and mapped again
  */
 struct subject {
 	pid_t pid;
@@ -131,6 +132,7 @@ struct subject {
 	uint64_t replayed_brk;
 	int64_t page_faults;
 	struct page_set told;
+	bool told_too_many;
 };
 
 /* property_steps.c */
