@@ -130,18 +130,21 @@ static int watch_try(struct task_struct *task, struct watch_options *options, bo
  * @nr: process id as the writer sees it; that of a thread means its process
  * @buffer_bytes: size of the event buffer; zero for the default
  * @follow: its children, too
+ * @pages: what the page allocator gives it, too
  * @cred: of the one who opened control
  * @why: gets the reason of an error in words
  *
  * Context: process. Return: 0 or -EINVAL, -ESRCH, -EPERM, -EEXIST, -ENOSPC,
  * -E2BIG, -ENOMEM, -EOPNOTSUPP, -EAGAIN.
  */
-int watch_add(pid_t nr, u64 buffer_bytes, bool follow, const struct cred *cred, const char **why)
+int watch_add(pid_t nr, u64 buffer_bytes, bool follow, bool pages, const struct cred *cred,
+	      const char **why)
 {
 	struct pid_namespace *ns = task_active_pid_ns(current);
 	struct watch_options options = {
 		.cred = cred, .ns = ns == &init_pid_ns ? NULL : ns,
 		.buffer_bytes = buffer_bytes ?: (u64)buffer_kb << 10,
+		.pages = pages,
 	};
 	struct task_struct *task;
 	int err, tries = 3;

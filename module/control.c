@@ -80,7 +80,7 @@ static int parse_size(const char *text, u64 *bytes)
 
 static int command_watch(pid_t nr, char *args, const struct cred *cred, const char **why)
 {
-	bool follow = false;
+	bool follow = false, pages = true;
 	u64 bytes = 0;
 	char *word;
 
@@ -89,12 +89,14 @@ static int command_watch(pid_t nr, char *args, const struct cred *cred, const ch
 			continue;
 		if (!strcmp(word, "follow")) {
 			follow = true;
+		} else if (!strcmp(word, "nopages")) {
+			pages = false;
 		} else if (strncmp(word, "buffer=", 7) || parse_size(word + 7, &bytes)) {
-			*why = "after the process id comes nothing, follow or buffer=SIZE[K|M]";
+			*why = "after the process id comes nothing, follow, nopages or buffer=SIZE[K|M]";
 			return -EINVAL;
 		}
 	}
-	return watch_add(nr, bytes, follow, cred, why);
+	return watch_add(nr, bytes, follow, pages, cred, why);
 }
 
 static int command_run(char *line, const struct cred *cred, const char **why)
@@ -104,7 +106,7 @@ static int command_run(char *line, const struct cred *cred, const char **why)
 	char *number;
 	pid_t nr;
 
-	*why = "the commands are: watch PID [follow] [buffer=SIZE], unwatch PID, clear PID";
+	*why = "the commands are: watch PID [follow] [nopages] [buffer=SIZE], unwatch PID, clear PID";
 	if (strcmp(verb, "watch") && strcmp(verb, "unwatch") && strcmp(verb, "clear"))
 		return -EINVAL;
 	*why = "a process id is a number from 1";

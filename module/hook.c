@@ -42,6 +42,7 @@ MODULE_PARM_DESC(kprobes, "listen by kprobes even where ftrace would do, which c
  * @begin: for entry and return: at the entry; zero if it is about a watched process
  * @finish: at the return
  * @tracepoint: probe for a tracepoint
+ * @on_demand: only attached while a watch wants it, see hook_attach_pages()
  * @optional: without it something is dearer or untold, and the rest works
  * @mechanism: what it is attached by, or was last
  * @reason: why it is not, in words
@@ -59,6 +60,7 @@ struct hook {
 	int (*begin)(void *data, struct pt_regs *regs);
 	void (*finish)(void *data, struct pt_regs *regs);
 	void *tracepoint;
+	bool on_demand;
 	bool optional;
 
 	const char *mechanism;
@@ -116,7 +118,7 @@ static struct hook hooks[HOOKS] = {
 	[HOOK_FORK] = { .serves = "fork", .symbol = "sched_process_fork",
 		.tracepoint = hook_task_fork },
 	[HOOK_PAGE] = { .serves = "pages", .symbol = "mm_page_alloc",
-		.tracepoint = hook_page_alloc },
+		.tracepoint = hook_page_alloc, .on_demand = true },
 	[HOOK_EXEC_DONE] = { .serves = "brk", .symbol = "sched_process_exec",
 		.tracepoint = hook_exec_done },
 #ifdef COMPAT_IA32
@@ -424,7 +426,8 @@ static int hook_attach_all(bool ftrace)
 
 	by_ftrace = ftrace;
 	for (i = 0; i < HOOKS && !err; i++)
-		err = hook_attach_one(&hooks[i]);
+		if (!hooks[i].on_demand)
+			err = hook_attach_one(&hooks[i]);
 	if (!err && ftrace)
 		err = hook_ftrace_register();
 	if (err)
@@ -461,6 +464,38 @@ int hook_attach(const char **why)
 	if (by_ftrace && err == -EBUSY)
 		*why = "ftrace is switched off: sysctl kernel.ftrace_enabled=1";
 	return -EOPNOTSUPP;
+}
+
+/**
+ * hook_attach_pages() - listen to the page allocator, too
+ * @why: gets the reason of a failure in words
+ *
+ * Context: process; may sleep; after hook_attach(). It is a hook of its own since all
+ * processes of the machine pay for it whenever they are given a page.
+ * Return: 0 or a negative errno.
+ */
+int hook_attach_pages(const char **why)
+{
+	if (!hook_attach_one(&hooks[HOOK_PAGE]))
+		return 0;
+	*why = "the page allocator cannot be listened to, see /proc/brkscope/hooks; watch with nopages";
+	return -EOPNOTSUPP;
+}
+
+/**
+ * hook_detach_pages() - listen to it no more
+ *
+ * Context: process; may sleep.
+ */
+void hook_detach_pages(void)
+{
+	struct hook *hook = &hooks[HOOK_PAGE];
+
+	if (!hook->attached)
+		return;
+	tracepoint_probe_unregister(hook->tp, hook->tracepoint, NULL);
+	tracepoint_synchronize_unregister();
+	hook->attached = false;
 }
 
 /**

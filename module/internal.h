@@ -184,12 +184,14 @@ void brk_init(void);
  * @cred: of the one who opened control
  * @ns: pid namespace of the one who wrote the command; NULL for the initial one
  * @buffer_bytes: size of the event buffer
+ * @pages: records of the page allocator, too
  * @follow: what the watches of one family have in common; NULL: children are not followed
  */
 struct watch_options {
 	const struct cred *cred;
 	struct pid_namespace *ns;
 	u64 buffer_bytes;
+	bool pages;
 	struct follow *follow;
 };
 
@@ -220,6 +222,7 @@ struct children {
  * @spare: in the family's list of spares, or of those without a directory; or empty
  * @borrows: the process still runs in its parent's address space (vfork), and what
  *	it does there is told in the parent's watch
+ * @wants_pages: records of the page allocator, too
  * @uid: whose watch it is
  * @gid: group of its /proc entries
  * @comm: command name, at the last exec
@@ -262,6 +265,7 @@ struct watch {
 	bool exiting;
 	bool removed;
 	bool borrows;
+	bool wants_pages;
 	int status;
 	struct proc_dir_entry *dir;
 	struct pool_grower grower;
@@ -416,17 +420,20 @@ struct watch *watch_command(pid_t nr, const struct cred *cred, bool remove, cons
 bool watch_may_see(const struct watch *w, const struct cred *cred);
 void watch_for_each(void (*fn)(struct watch *w, void *arg), void *arg);
 void watch_exit(void);
-void list_watch_ended(void);
+void list_watch_ended(const struct watch *w);
 
 /* ---- command.c: watch, unwatch, clear ---- */
 
-int watch_add(pid_t nr, u64 buffer_bytes, bool follow, const struct cred *cred, const char **why);
+int watch_add(pid_t nr, u64 buffer_bytes, bool follow, bool pages, const struct cred *cred,
+	      const char **why);
 int watch_remove(pid_t nr, const struct cred *cred, const char **why);
 int watch_clear(pid_t nr, const struct cred *cred, const char **why);
 
 /* ---- hook.c: where we listen ---- */
 
 int hook_attach(const char **why);
+int hook_attach_pages(const char **why);
+void hook_detach_pages(void);
 void hook_detach(void);
 void hook_free(void);
 u64 hook_missed(void);

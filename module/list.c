@@ -30,7 +30,9 @@ static DEFINE_MUTEX(watch_mutex);
 static LIST_HEAD(watches);	/* watch_mutex */
 static bool attached;		/* watch_mutex: the hooks are */
 static u64 last_id;		/* watch_mutex */
+static bool paged;		/* watch_mutex: the hook of the page allocator is */
 static atomic_t live = ATOMIC_INIT(0);	/* watches that need the hooks */
+static atomic_t live_paged = ATOMIC_INIT(0);	/* those that need that one */
 
 static void list_detach_work(struct work_struct *work);
 static DECLARE_WORK(detach_work, list_detach_work);
@@ -38,6 +40,10 @@ static DECLARE_WORK(detach_work, list_detach_work);
 static void list_detach_work(struct work_struct *work)
 {
 	mutex_lock(&watch_mutex);
+	if (paged && !atomic_read(&live_paged)) {
+		hook_detach_pages();
+		paged = false;
+	}
 	if (attached && !atomic_read(&live)) {
 		hook_detach();
 		attached = false;
@@ -47,13 +53,33 @@ static void list_detach_work(struct work_struct *work)
 
 /**
  * list_watch_ended() - a live watch is one no more
+ * @w: the watch
  *
  * Context: any but NMI.
  */
-void list_watch_ended(void)
+void list_watch_ended(const struct watch *w)
 {
-	if (atomic_dec_and_test(&live))
+	bool last = w->wants_pages && atomic_dec_and_test(&live_paged);
+
+	if (atomic_dec_and_test(&live) || last)
 		schedule_work(&detach_work);
+}
+
+/* watch_mutex is held. */
+static int list_attach(const struct watch *w, const char **why)
+{
+	int err = attached ? 0 : hook_attach(why);
+
+	if (err)
+		return err;
+	attached = true;
+	if (w->wants_pages && !paged) {
+		err = hook_attach_pages(why);
+		paged = !err;
+	}
+	if (err && !atomic_read(&live))
+		schedule_work(&detach_work);
+	return err;
 }
 
 static bool is_privileged(const struct cred *cred)
@@ -84,7 +110,7 @@ void watch_destroy(struct watch *w)
 	if (w->pid)
 		watch_end(w, false);
 	else
-		list_watch_ended();
+		list_watch_ended(w);
 	wake_up_interruptible_all(&w->ring.wait);
 	proc_del_watch(w);
 	mutex_lock(&watch_mutex);
@@ -267,15 +293,16 @@ int watch_enlist(struct watch *w, const char **why)
 	watch_survey(w->account, false, &u);
 	if (!err && u.count >= max_watches)
 		err = -EAGAIN;
-	if (!err && !attached)
-		err = hook_attach(why);
+	if (!err)
+		err = list_attach(w, why);
 	if (!err) {
-		attached = true;
 		atomic_inc(&live);
+		if (w->wants_pages)
+			atomic_inc(&live_paged);
 		w->id = ++last_id;
 		err = w->pid ? watch_enter_tables(w) : 0;
 		if (err)
-			list_watch_ended();
+			list_watch_ended(w);
 		else
 			list_add_tail(&w->all, &watches);
 	}
@@ -400,6 +427,7 @@ void watch_exit(void)
 	if (attached)
 		hook_detach();
 	attached = false;
+	paged = false;
 	mutex_unlock(&watch_mutex);
 	follow_drain();
 	while ((w = list_first_entry_or_null(&watches, struct watch, all)))

@@ -183,7 +183,7 @@ bool page_on_alloc(struct page *page, unsigned int order, gfp_t gfp)
 	if (!current->mm || !in_task() || !page)
 		return false;
 	w = watch_of_mm(current->mm);
-	if (!w || !page_wanted(&addr, &call, &ia32))
+	if (!w || !w->wants_pages || !page_wanted(&addr, &call, &ia32))
 		return false;
 	if (!irqs_disabled()) {
 		raw_spin_lock_irqsave(&w->lock, irq);

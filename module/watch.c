@@ -127,6 +127,7 @@ struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
 	INIT_LIST_HEAD(&w->spare);
+	w->wants_pages = options->pages;
 	w->uid = options->cred->fsuid;
 	w->gid = options->cred->fsgid;
 	w->account = account_get(options->cred);
@@ -251,7 +252,7 @@ void watch_end(struct watch *w, bool record)
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	irq_work_queue(&w->ring.wake);
 	follow_leave(w->follow);
-	list_watch_ended();
+	list_watch_ended(w);
 }
 
 /**

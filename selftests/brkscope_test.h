@@ -26,6 +26,10 @@
 #define SCOPE_AREAS	4096	/* capacity of one struct area_list */
 #define SCOPE_TEXT	(1024 * 1024)
 
+/* Seconds for one test; the harness has 30, which a kernel with KASAN under emulation exceeds. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 300
+
 /* A uid that is nobody's: what an ordinary user of the machine may do. */
 #define SCOPE_USER	1000
 

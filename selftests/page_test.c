@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -457,6 +458,58 @@ TEST_F(page, frame_order_and_flags_are_those_of_the_kernels_own_tracepoint)
 	while ((trace = trace_next(trace, &frame, &order, gfp, sizeof(gfp))))
 		traced += of_a_process(gfp);
 	EXPECT_EQ(count, traced);
+}
+
+/* Is the hook of the page allocator attached? */
+static bool listens(void)
+{
+	const char *row;
+
+	if (scope_read_path(SCOPE_DIR "/hooks", text, sizeof(text)) < 0)
+		return false;
+	row = strstr(text, "pages mm_page_alloc");
+	return row && !strncmp(row, "pages mm_page_alloc tracepoint attached", 39);
+}
+
+static int page_records(pid_t pid)
+{
+	int fd = scope_events(pid, NULL), n = 0;
+	ssize_t count, i;
+
+	count = scope_drain(fd, scope_records, SCOPE_RECORDS);
+	for (i = 0; i < count; i++)
+		n += scope_records[i].kind == BRKSCOPE_PAGE;
+	close(fd);
+	return count < 0 ? -1 : n;
+}
+
+TEST(who_wants_no_pages_is_told_of_none_and_nobody_pays)
+{
+	char *area = scope_area(64);
+	pid_t other;
+
+	scope_prepare();
+	ASSERT_EQ(0, scope_control("watch %d nopages\n", getpid()));
+	EXPECT_FALSE(listens());
+	memset(area, 1, 64 * scope_page_size());
+	EXPECT_EQ(0, page_records(getpid()));
+	/* another's wish is not ours */
+	other = child_start();
+	if (!other)
+		for (;;)
+			pause();
+	ASSERT_LT(0, other);
+	ASSERT_EQ(0, scope_watch(other));
+	EXPECT_TRUE(listens());
+	EXPECT_EQ(0, madvise(area, 64 * scope_page_size(), MADV_DONTNEED));
+	memset(area, 1, 64 * scope_page_size());
+	EXPECT_EQ(0, page_records(getpid()));
+	EXPECT_EQ(0, scope_number(getpid(), "pages_data"));
+	ASSERT_EQ(0, scope_unwatch(other));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	EXPECT_FALSE(listens());
+	EXPECT_EQ(0, scope_unwatch(getpid()));
 }
 
 TEST_HARNESS_MAIN
