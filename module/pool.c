@@ -17,7 +17,8 @@
 
 #include "internal.h"
 
-#define POOL_RETRY	(HZ / 10)	/* when memory is short, or mmap_lock taken */
+#define POOL_RETRY_LOCK		(HZ / 50)	/* mmap_lock was taken */
+#define POOL_RETRY_MEMORY	HZ		/* memory is short, or the user's limit reached */
 
 /**
  * struct pool_slab - memory of some objects
@@ -176,13 +177,14 @@ static void pool_work(struct work_struct *work)
 {
 	struct watch *w = container_of(to_delayed_work(work), struct watch, grower.work);
 	struct mem_cgroup *old = set_active_memcg(w->grower.memcg);
-	int err = pool_feed(&w->vmas.pool, w);
+	int err = pool_feed(&w->touch.pool, w);
 
-	err = pool_feed(&w->touch.pool, w) ?: err;
+	err = pool_feed(&w->vmas.pool, w) ?: err;
 	set_active_memcg(old);
-	err = pool_catch_up(w) ?: err;
+	err = err ?: pool_catch_up(w);
 	if (err && !READ_ONCE(w->ended))
-		schedule_delayed_work(&w->grower.work, POOL_RETRY);
+		schedule_delayed_work(&w->grower.work,
+				      err == -EAGAIN ? POOL_RETRY_LOCK : POOL_RETRY_MEMORY);
 }
 
 static void pool_hungry(struct irq_work *hungry)

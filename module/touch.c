@@ -220,13 +220,14 @@ static struct touch_walk touch_walk_of(struct watch *w, unsigned long start, uns
 static void count_part(struct touch_walk *t, struct touch_chunk *chunk, u32 bit, u32 bits,
 		       u64 *sum)
 {
-	u32 end = bit + bits;
+	u32 end = bit + bits, n = 0;
 
 	if (bits == TOUCH_CHUNK_PAGES)
-		*sum += chunk->weight;
+		n = chunk->weight;
 	else
 		for_each_set_bit_from(bit, chunk->bits, end)
-			++*sum;
+			n++;
+	*sum += n;
 }
 
 /**

@@ -165,11 +165,11 @@ static void sync_removals(struct sync *s, unsigned long start, unsigned long end
 
 static void sync_additions(struct sync *s, unsigned long start, unsigned long end)
 {
-	struct vma_node *node = node_next(s, NULL, start);
 	VMA_ITERATOR(vmi, s->mm, start);
 	struct vm_area_struct *vma;
-	struct vma_node d;
+	struct vma_node *node, d;
 
+	node = node_next(s, NULL, start);
 	for_each_vma_range(vmi, vma, end) {
 		bool known = node && node->start < vma->vm_end;
 

@@ -4,7 +4,7 @@
  *
  * pool.c gives the memory, mirror.c and touch.c keep it in order, name.c knows
  * what a VMA is called, range.c where something may have changed, move.c what
- * mremap moved, and vma.c compares.
+ * mremap moved; vma.c compares, and change.c makes the records.
  */
 #ifndef _BRKSCOPE_VMA_H
 #define _BRKSCOPE_VMA_H

@@ -110,27 +110,28 @@ FIXTURE_TEARDOWN(move)
 }
 
 /* Replays what has happened since; scope_records then has the VMA records alone. */
-static const char *replayed(FIXTURE_DATA(move) *self)
+static const char *replayed(pid_t pid, int events, ssize_t *count)
 {
-	const char *difference = replay_differs(self->pid, self->events, &self->count);
+	const char *difference = replay_differs(pid, events, count);
 
 	if (!difference)
-		self->count = scope_keep(scope_records, self->count, BRKSCOPE_VMA, 0, 0);
+		*count = scope_keep(scope_records, *count, BRKSCOPE_VMA, 0, 0);
 	return difference;
 }
 
-#define EXPECT_REPLAY(self) do {					\
-	const char *difference = replayed(self);			\
-									\
-	EXPECT_EQ(NULL, difference)					\
-		TH_LOG("SEED=%llu: %s", (unsigned long long)(self)->seed, difference); \
-} while (0)
-
-#define EXPECT_PLACED(self, start, pages, first) do {			\
-	const char *wrong = misplaced((self)->pid, start, pages, first, (self)->seed); \
+/* In a test, of its self. */
+#define EXPECT_REPLAY() do {						\
+	const char *wrong = replayed(self->pid, self->events, &self->count); \
 									\
 	EXPECT_EQ(NULL, wrong)						\
-		TH_LOG("SEED=%llu: %s", (unsigned long long)(self)->seed, wrong); \
+		TH_LOG("SEED=%llu: %s", (unsigned long long)self->seed, wrong); \
+} while (0)
+
+#define EXPECT_PLACED(start, pages, first) do {				\
+	const char *wrong = misplaced(self->pid, start, pages, first, self->seed); \
+									\
+	EXPECT_EQ(NULL, wrong)						\
+		TH_LOG("SEED=%llu: %s", (unsigned long long)self->seed, wrong); \
 } while (0)
 
 TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
@@ -141,7 +142,7 @@ TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
 
 	ASSERT_EQ(to, mremap(self->area, PAGES * page, PAGES * page,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(1, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, r->code);
 	EXPECT_EQ((uintptr_t)self->area, r->vma.old_start);
@@ -149,7 +150,7 @@ TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
 	EXPECT_EQ((uintptr_t)to, r->vma.start);
 	EXPECT_EQ((uintptr_t)to + PAGES * page, r->vma.end);
 	EXPECT_EQ(SYS_mremap, r->vma.cause);
-	EXPECT_PLACED(self, to, PAGES, 0);
+	EXPECT_PLACED(to, PAGES, 0);
 }
 
 TEST_F(move, by_a_whole_number_of_chunks_takes_the_touched_pages_along)
@@ -158,9 +159,9 @@ TEST_F(move, by_a_whole_number_of_chunks_takes_the_touched_pages_along)
 
 	ASSERT_EQ(to, mremap(self->area, PAGES * page, PAGES * page,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	EXPECT_EQ(1, self->count);
-	EXPECT_PLACED(self, to, PAGES, 0);
+	EXPECT_PLACED(to, PAGES, 0);
 }
 
 TEST_F(move, and_growth_are_one_record)
@@ -170,14 +171,14 @@ TEST_F(move, and_growth_are_one_record)
 
 	ASSERT_NE(MAP_FAILED, to);
 	ASSERT_NE(self->area, to);
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(1, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, r->code);
 	EXPECT_EQ(2 * PAGES * page, r->vma.end - r->vma.start);
 	EXPECT_EQ(PAGES * page, r->vma.old_end - r->vma.old_start);
 	EXPECT_EQ(0, touched_in(self->pid, to + PAGES * page, to + PAGES * page) -
 		  touched_in(self->pid, to, to + page));
-	EXPECT_PLACED(self, to, PAGES, 0);
+	EXPECT_PLACED(to, PAGES, 0);
 }
 
 TEST_F(move, and_shrinking_are_one_record_and_forget_the_tail)
@@ -186,12 +187,12 @@ TEST_F(move, and_shrinking_are_one_record_and_forget_the_tail)
 
 	ASSERT_EQ(FAR, mremap(self->area, PAGES * page, 300 * page,
 			      MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(1, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, r->code);
 	EXPECT_EQ(300 * page, r->vma.end - r->vma.start);
 	EXPECT_EQ(PAGES * page, r->vma.old_end - r->vma.old_start);
-	EXPECT_PLACED(self, FAR, 300, 0);
+	EXPECT_PLACED(FAR, 300, 0);
 	/* the tail's addresses in use again: nothing has been touched there */
 	ASSERT_EQ(self->area, mmap(self->area, PAGES * page, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
@@ -205,14 +206,14 @@ TEST_F(move, of_a_part_splits_it_off_first)
 
 	ASSERT_EQ(FAR, mremap(part, 200 * page, 200 * page,
 			      MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_LE(1, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, scope_records[self->count - 1].code);
 	EXPECT_EQ((uintptr_t)part, scope_records[self->count - 1].vma.old_start);
 	EXPECT_EQ((uintptr_t)part + 200 * page, scope_records[self->count - 1].vma.old_end);
-	EXPECT_PLACED(self, FAR, 200, 100);
-	EXPECT_PLACED(self, self->area, 100, 0);
-	EXPECT_PLACED(self, self->area + 300 * page, PAGES - 300, 300);
+	EXPECT_PLACED(FAR, 200, 100);
+	EXPECT_PLACED(self->area, 100, 0);
+	EXPECT_PLACED(self->area + 300 * page, PAGES - 300, 300);
 }
 
 TEST_F(move, onto_like_memory_forgets_what_was_touched_there)
@@ -226,8 +227,8 @@ TEST_F(move, onto_like_memory_forgets_what_was_touched_there)
 	to = there + 50 * page;
 	ASSERT_EQ(to, mremap(self->area, 600 * page, 600 * page,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_REPLAY(self);
-	EXPECT_PLACED(self, to, 600, 0);
+	EXPECT_REPLAY();
+	EXPECT_PLACED(to, 600, 0);
 	EXPECT_EQ(50, touched_in(self->pid, there, there + 50 * page));
 	EXPECT_EQ(50, touched_in(self->pid, to + 600 * page, there + PAGES * page));
 }
@@ -238,10 +239,10 @@ TEST_F(move, within_the_same_area)
 
 	ASSERT_EQ(to, mremap(from, 200 * page, 200 * page,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_REPLAY(self);
-	EXPECT_PLACED(self, to, 200, 0);
-	EXPECT_PLACED(self, self->area + 200 * page, 200, 200);
-	EXPECT_PLACED(self, self->area + 600 * page, 100, 600);
+	EXPECT_REPLAY();
+	EXPECT_PLACED(to, 200, 0);
+	EXPECT_PLACED(self->area + 200 * page, 200, 200);
+	EXPECT_PLACED(self->area + 600 * page, 100, 600);
 }
 
 TEST_F(move, that_leaves_the_old_area_is_a_move_and_an_add)
@@ -249,13 +250,13 @@ TEST_F(move, that_leaves_the_old_area_is_a_move_and_an_add)
 	/* The C library leaves the last argument undefined without FIXED. */
 	ASSERT_EQ((long)FAR, syscall(SYS_mremap, self->area, PAGES * page, PAGES * page,
 				     MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(2, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, scope_records[0].code);
 	EXPECT_EQ(BRKSCOPE_VMA_ADD, scope_records[1].code);
 	EXPECT_EQ((uintptr_t)self->area, scope_records[1].vma.start);
 	EXPECT_EQ(0, touched_in(self->pid, self->area, self->area + PAGES * page));
-	EXPECT_PLACED(self, FAR, PAGES, 0);
+	EXPECT_PLACED(FAR, PAGES, 0);
 }
 
 TEST_F(move, that_leaves_a_part_of_the_old_area)
@@ -263,10 +264,10 @@ TEST_F(move, that_leaves_a_part_of_the_old_area)
 	ASSERT_EQ((long)FAR, syscall(SYS_mremap, self->area + 100 * page, 200 * page,
 				     200 * page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP |
 				     MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
-	EXPECT_PLACED(self, FAR, 200, 100);
-	EXPECT_PLACED(self, self->area, 100, 0);
-	EXPECT_PLACED(self, self->area + 300 * page, PAGES - 300, 300);
+	EXPECT_REPLAY();
+	EXPECT_PLACED(FAR, 200, 100);
+	EXPECT_PLACED(self->area, 100, 0);
+	EXPECT_PLACED(self->area + 300 * page, PAGES - 300, 300);
 }
 
 TEST_F(move, of_length_zero_is_an_add)
@@ -276,9 +277,9 @@ TEST_F(move, of_length_zero_is_an_add)
 
 	ASSERT_NE(MAP_FAILED, shared);
 	shared[page] = 1;
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(FAR, mremap(shared, 0, 8 * page, MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(1, self->count);
 	EXPECT_EQ(BRKSCOPE_VMA_ADD, scope_records[0].code);
 	EXPECT_EQ(1, touched_in(self->pid, shared, shared + 8 * page));
@@ -293,10 +294,10 @@ TEST_F(move, of_a_file_keeps_its_name_and_offset)
 	ASSERT_EQ(0, ftruncate(fd, 64 * page));
 	map = mmap(NULL, 20 * page, PROT_READ, MAP_PRIVATE, fd, 7 * page);
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(FAR, mremap(map + 3 * page, 10 * page, 10 * page,
 			      MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, scope_records[self->count - 1].code);
 	EXPECT_EQ(NULL, mirror_differs(self->pid));
 }
@@ -310,9 +311,9 @@ TEST_F(move, next_to_like_memory_merges)
 
 	/* never touched, so that the kernel may merge it anywhere */
 	ASSERT_EQ(FAR - 8 * page, low);
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_EQ(FAR, mremap(from, 8 * page, 8 * page, MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	EXPECT_EQ(BRKSCOPE_VMA_MOVE, scope_records[0].code);
 	EXPECT_EQ(NULL, mirror_differs(self->pid));
 	EXPECT_EQ((uintptr_t)FAR + 8 * page, area_at(&scope_maps, (uintptr_t)low)->end);
@@ -325,7 +326,7 @@ TEST_F(move, that_fails_half_way_is_none)
 
 	ASSERT_NE(NULL, there);
 	there[page] = 1;
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	/* What was there goes; then RLIMIT_AS forbids the growth. */
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &before));
 	limit.rlim_max = before.rlim_max;
@@ -333,10 +334,10 @@ TEST_F(move, that_fails_half_way_is_none)
 	ASSERT_EQ(MAP_FAILED, mremap(self->area, 4 * page, 6 * page,
 				     MREMAP_MAYMOVE | MREMAP_FIXED, there));
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &before));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	ASSERT_LE(1, self->count);
 	EXPECT_NE(BRKSCOPE_VMA_MOVE, scope_records[self->count - 1].code);
-	EXPECT_PLACED(self, self->area, PAGES, 0);
+	EXPECT_PLACED(self->area, PAGES, 0);
 }
 
 TEST_F(move, there_and_back_500_times_among_3000_others)
@@ -346,7 +347,7 @@ TEST_F(move, there_and_back_500_times_among_3000_others)
 
 	ASSERT_NE(NULL, scope_crowd(3000));
 	ASSERT_TRUE(mirror_is_complete(self->pid));
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	for (i = 0; i < 500; i++) {
 		ASSERT_EQ(to, mremap(at, PAGES * page, PAGES * page,
 				     MREMAP_MAYMOVE | MREMAP_FIXED, to));
@@ -355,12 +356,12 @@ TEST_F(move, there_and_back_500_times_among_3000_others)
 		if (to < at + PAGES * page && to + PAGES * page > at)
 			to = at + (1 + i % 3) * PAGES * page;
 	}
-	EXPECT_REPLAY(self);
+	EXPECT_REPLAY();
 	for (i = 0; i < self->count; i++)
 		moves += scope_records[i].code == BRKSCOPE_VMA_MOVE;
 	EXPECT_EQ(500, moves);
 	EXPECT_EQ(NULL, mirror_differs(self->pid));
-	EXPECT_PLACED(self, at, PAGES, 0);
+	EXPECT_PLACED(at, PAGES, 0);
 }
 
 /* The line of PID/faults for first writes of a VMA. */

@@ -138,14 +138,20 @@ enum brkscope_fault_class {
  * @BRKSCOPE_VMA_GROW: old range lies inside the new one
  * @BRKSCOPE_VMA_SHRINK: new range lies inside the old one
  * @BRKSCOPE_VMA_PROTECT: same range, other permissions
- * @BRKSCOPE_VMA_MOVE: the old range moved to the new one with its pages (mremap);
- *	if the sizes differ it grew or shrank on the way
+ * @BRKSCOPE_VMA_MOVE: the old range moved to the new one with its pages (mremap),
+ *	as much as fits: if the sizes differ it grew or shrank at its end on the way
  * @BRKSCOPE_VMA_CHANGE: same range and permissions; another attribute (its
  *	name, a flag such as locked) differs
  *
  * A split is a shrink and one or more adds, a merge is a grow and one or more
  * removes. Applied in the order of @seq the records give the state that
  * /proc/PID/maps shows; a remove or shrink comes before what takes its place.
+ *
+ * The old range of a move is a whole VMA at that moment. So a part of a VMA that moves
+ * is split off first; what was at the new range goes first; and a move that leaves the
+ * old VMA there, without its pages (MREMAP_DONTUNMAP), is followed by its add. If the
+ * kernel merged what it moved, a merge follows. Where the module could not tell that
+ * something moved, a move is a remove and an add.
  */
 enum brkscope_vma_op {
 	BRKSCOPE_VMA_ADD	= 0,
