@@ -12,6 +12,7 @@
  *				long; "OPERATION LEAST MEAN DONE"
  *	control COMMAND		write COMMAND to /proc/brkscope/control;
  *				"control DURATION" of the write
+ *	vmas COUNT		make it so many VMAs; "vmas COUNT"
  *	clock			"clock N": thousand instructions last N
  *	quit			end
  *
@@ -118,7 +119,8 @@ static void *map(void *at, size_t bytes, int prot, int flags)
 
 /*
  * Pages that may be written and pages that may not, by turns: none can merge
- * with its neighbours. The last one before the hole may be written.
+ * with its neighbours. The last one before the hole may be written. A free page
+ * is left at the end, where something else may follow.
  */
 static void make_vmas(unsigned long total)
 {
@@ -132,9 +134,10 @@ static void make_vmas(unsigned long total)
 		die("%lu areas are too few: the program itself has %lu", total, have);
 	pages = total - have;
 	before = pages / 2 | 1;
-	base = map(NULL, (pages + HOLE_PAGES) * PAGE, PROT_READ | PROT_WRITE, 0);
+	base = map(NULL, (pages + HOLE_PAGES + 1) * PAGE, PROT_READ | PROT_WRITE, 0);
 	hole = base + before * PAGE;
-	if (munmap(hole, HOLE_PAGES * PAGE))
+	if (munmap(hole, HOLE_PAGES * PAGE) ||
+	    munmap(base + (pages + HOLE_PAGES) * PAGE, PAGE))
 		die("munmap");
 	for (i = 1; i < pages; i += 2) {
 		char *page = base + (i < before ? i : i + HOLE_PAGES) * PAGE;
@@ -458,6 +461,13 @@ static void run_operation(const char *self, const char *name, long count)
 	die("no such operation: %s", name);
 }
 
+static void grow(long vmas)
+{
+	state.vmas = vmas;
+	make_vmas(vmas);
+	printf("vmas %ld\n", vmas);
+}
+
 /* One line, unbuffered: an exec would lose what was read ahead. */
 static bool read_line(char *line, size_t size)
 {
@@ -481,6 +491,8 @@ static void serve(const char *self)
 	while (read_line(line, sizeof(line)) && strcmp(line, "quit")) {
 		if (!strncmp(line, "control ", 8))
 			control(line + 8);
+		else if (sscanf(line, "vmas %ld", &count) == 1)
+			grow(count);
 		else if (!strcmp(line, "clock"))
 			clock_check();
 		else if (sscanf(line, "%31s %ld", name, &count) == 2)

@@ -62,16 +62,16 @@ expected()
 		"page of a file, in memory (16 are mapped around it)"; do
 		each ONE "$what" 4 "${states[@]}" "watched, and cat events.bin"
 	done
-	for what in "mremap: a page moves" "fork, exit, wait" "exec of a static program"; do
-		each ONE "$what" 4 "${states[@]}"
-	done
+	each ONE "mremap: a page moves" 4 "${states[@]}"
+	each ONE "fork, exit, wait" 4 "${states[@]}" "watched, and the children"
+	each ONE "exec of a static program" 4 "${states[@]}"
 	for what in "brk: a page more, a page less" \
 		"mmap and munmap of a page, a VMA of its own" \
 		"mmap and munmap of a page, part of a VMA" \
-		"mprotect twice: a VMA in three, and one again" \
-		"first write to a page"; do
-		each "BY NUMBER OF VMAS" "$what" 2 "${states[@]:1}"
+		"mprotect twice: a VMA in three, and one again"; do
+		each "BY NUMBER OF VMAS" "$what" 2 "${states[@]:1}" "watched since it had few"
 	done
+	each "BY NUMBER OF VMAS" "first write to a page" 2 "${states[@]:1}"
 	echo "COMMANDS / watch: 2"
 	echo "COMMANDS / unwatch: 2"
 	echo "COMMANDS / first watch after insmod, 100 VMAs: 1"
