@@ -121,6 +121,7 @@ static void watch_survey(const struct account *account, bool spares, struct user
 
 	memset(u, 0, sizeof(*u));
 	list_for_each_entry(w, &watches, all) {
+		/* cppcheck-suppress uninitvar */
 		bool over = watch_is_over(w);
 		bool spare = spares && !READ_ONCE(w->pid) && !list_empty_careful(&w->spare);
 
@@ -214,6 +215,7 @@ static struct watch *watch_namesake(const struct watch *new)
 	list_for_each_entry(w, &watches, all) {
 		struct pid *pid = READ_ONCE(w->pid);
 
+		/* cppcheck-suppress uninitvar */
 		if (w == new || !pid)
 			continue;
 		if (pid == new->pid ||
@@ -322,6 +324,7 @@ static struct watch *watch_find(const struct pid *pid, pid_t nr, const struct cr
 		if (!its)
 			continue;
 		if (its == pid)
+			/* cppcheck-suppress uninitvar */
 			return w;
 		if (pid_nr_ns(its, ns) == nr && (!found || watch_may_see(w, cred)))
 			found = w;

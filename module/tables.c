@@ -153,7 +153,8 @@ static int vmas_show(struct seq_file *m, void *row)
 	}
 	proc_format_prot(prot, node->prot);
 	seq_printf(m, "%016lx %016lx %s %llu %lu %08llx ", node->start, node->end, prot,
-		   touch_count(t->w, node->start, node->end), (node->end - node->start) >> PAGE_SHIFT,
+		   touch_count(t->w, node->start, node->end),
+		   (node->end - node->start) >> PAGE_SHIFT,
 		   node->attr & BRKSCOPE_ATTR_FILE ? node->delta + node->start : 0);
 	proc_put_name(m, t->w, node->name);
 	return 0;

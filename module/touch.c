@@ -226,7 +226,7 @@ static void count_part(struct touch_walk *t, struct touch_chunk *chunk, u32 bit,
 		*sum += chunk->weight;
 	else
 		for_each_set_bit_from(bit, chunk->bits, end)
-			++*sum;
+			(*sum)++;
 }
 
 /**
@@ -394,6 +394,7 @@ void touch_forget(struct watch *w, struct rb_root old)
 
 	raw_spin_lock_irqsave(&w->lock, irq);
 	rbtree_postorder_for_each_entry_safe(chunk, next, &old, rb) {
+		/* cppcheck-suppress uninitvar */
 		pool_give(&w->touch.pool, chunk);
 		if (++i % TOUCH_BATCH)
 			continue;
