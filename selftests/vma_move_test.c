@@ -120,17 +120,19 @@ static const char *replayed(FIXTURE_DATA(move) *self)
 }
 
 #define EXPECT_REPLAY(self) do {					\
-	const char *difference = replayed(self);			\
+	FIXTURE_DATA(move) *its = (self);				\
+	const char *difference = replayed(its);				\
 									\
 	EXPECT_EQ(NULL, difference)					\
-		TH_LOG("SEED=%llu: %s", (unsigned long long)(self)->seed, difference); \
+		TH_LOG("SEED=%llu: %s", (unsigned long long)its->seed, difference); \
 } while (0)
 
 #define EXPECT_PLACED(self, start, pages, first) do {			\
-	const char *wrong = misplaced((self)->pid, start, pages, first, (self)->seed); \
+	FIXTURE_DATA(move) *its = (self);				\
+	const char *wrong = misplaced(its->pid, start, pages, first, its->seed); \
 									\
 	EXPECT_EQ(NULL, wrong)						\
-		TH_LOG("SEED=%llu: %s", (unsigned long long)(self)->seed, wrong); \
+		TH_LOG("SEED=%llu: %s", (unsigned long long)its->seed, wrong);	\
 } while (0)
 
 TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
