@@ -142,6 +142,7 @@ static u8 brk_reason(const struct watch *w, const struct mm_struct *mm, unsigned
 {
 	unsigned long new_top = PAGE_ALIGN(requested), old_top = PAGE_ALIGN(old);
 	unsigned long pages = (new_top - old_top) >> PAGE_SHIFT;
+	bool shrinks = requested < old;
 
 	if (requested < brk_lowest(mm))
 		return BRKSCOPE_BRK_BELOW;
@@ -162,7 +163,7 @@ static u8 brk_reason(const struct watch *w, const struct mm_struct *mm, unsigned
 		if (!heap || heap->start >= old_top)
 			return BRKSCOPE_BRK_NO_HEAP;
 	}
-	if (max_map_count && READ_ONCE(mm->map_count) > *max_map_count - (requested < old))
+	if (max_map_count && READ_ONCE(mm->map_count) > *max_map_count - shrinks)
 		return BRKSCOPE_BRK_MAP_COUNT;
 	return BRKSCOPE_BRK_NO_MEMORY;
 }
@@ -173,13 +174,13 @@ static int brk_error(u8 reason)
 	case BRKSCOPE_BRK_OK:
 		return 0;
 	case BRKSCOPE_BRK_BELOW:
-		return EINVAL;
+		return -EINVAL;
 	case BRKSCOPE_BRK_LOCKED:
-		return EAGAIN;
+		return -EAGAIN;
 	case BRKSCOPE_BRK_KILLED:
-		return EINTR;
+		return -EINTR;
 	default:
-		return ENOMEM;
+		return -ENOMEM;
 	}
 }
 
@@ -211,7 +212,7 @@ static void brk_record(struct watch *w, const struct brk_entry *e, unsigned long
 	if (rec.code == BRKSCOPE_BRK_REFUSED)
 		rec.brk.reason = killed ? BRKSCOPE_BRK_KILLED :
 					  brk_reason(w, e->mm, now, e->requested);
-	rec.brk.error = brk_error(rec.brk.reason);
+	rec.brk.error = -brk_error(rec.brk.reason);
 	w->brk.moves += rec.code == BRKSCOPE_BRK_GROWN || rec.code == BRKSCOPE_BRK_SHRUNK;
 	w->brk.failures += rec.code == BRKSCOPE_BRK_REFUSED;
 	ring_put(w, &rec);

@@ -147,6 +147,7 @@ static void watch_survey(const struct account *account, bool spares, struct user
 
 	memset(u, 0, sizeof(*u));
 	list_for_each_entry(w, &watches, all) {
+		/* cppcheck-suppress uninitvar */
 		bool over = watch_is_over(w);
 		bool spare = spares && !READ_ONCE(w->pid) && !list_empty_careful(&w->spare);
 
@@ -240,6 +241,7 @@ static struct watch *watch_namesake(const struct watch *new)
 	list_for_each_entry(w, &watches, all) {
 		struct pid *pid = READ_ONCE(w->pid);
 
+		/* cppcheck-suppress uninitvar */
 		if (w == new || !pid)
 			continue;
 		if (pid == new->pid ||
@@ -349,6 +351,7 @@ static struct watch *watch_find(const struct pid *pid, pid_t nr, const struct cr
 		if (!its)
 			continue;
 		if (its == pid)
+			/* cppcheck-suppress uninitvar */
 			return w;
 		if (pid_nr_ns(its, ns) == nr && (!found || watch_may_see(w, cred)))
 			found = w;

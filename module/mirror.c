@@ -223,6 +223,7 @@ static void mirror_give_back(struct watch *w, struct rb_root old)
 
 	raw_spin_lock_irqsave(&w->lock, irq);
 	rbtree_postorder_for_each_entry_safe(node, next, &old, rb) {
+		/* cppcheck-suppress uninitvar */
 		pool_give(&w->vmas.pool, node);
 		if (++i % MIRROR_BATCH)
 			continue;

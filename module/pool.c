@@ -81,7 +81,7 @@ static int pool_grow(struct pool *pool, struct watch *w, u32 count)
 	first = (void **)slab->objects;
 	last = first;
 	for (i = 1; i < count; i++) {
-		*last = (void *)last + pool->object;
+		*last = (char *)last + pool->object;
 		last = *last;
 	}
 	raw_spin_lock_irq(&w->lock);
@@ -177,11 +177,14 @@ static void pool_work(struct work_struct *work)
 {
 	struct watch *w = container_of(to_delayed_work(work), struct watch, grower.work);
 	struct mem_cgroup *old = set_active_memcg(w->grower.memcg);
-	int err = pool_feed(&w->touch.pool, w);
+	int grown = pool_feed(&w->touch.pool, w);
+	int err = pool_feed(&w->vmas.pool, w);
 
-	err = pool_feed(&w->vmas.pool, w) ?: err;
 	set_active_memcg(old);
-	err = err ?: pool_catch_up(w);
+	if (!err)
+		err = grown;
+	if (!err)
+		err = pool_catch_up(w);
 	if (err && !READ_ONCE(w->ended))
 		schedule_delayed_work(&w->grower.work,
 				      err == -EAGAIN ? POOL_RETRY_LOCK : POOL_RETRY_MEMORY);

@@ -395,6 +395,7 @@ void touch_forget(struct watch *w, struct rb_root old)
 
 	raw_spin_lock_irqsave(&w->lock, irq);
 	rbtree_postorder_for_each_entry_safe(chunk, next, &old, rb) {
+		/* cppcheck-suppress uninitvar */
 		pool_give(&w->touch.pool, chunk);
 		if (++i % TOUCH_BATCH)
 			continue;

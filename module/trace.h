@@ -37,7 +37,7 @@
 	EM(BRKSCOPE_SHARED,		"shared")		\
 	EM(BRKSCOPE_WRITE_PROTECT,	"write-protect")	\
 	EM(BRKSCOPE_SPURIOUS,		"spurious")		\
-	EMe(BRKSCOPE_FAILED,		"failed")
+	E_(BRKSCOPE_FAILED,		"failed")
 
 #define BRKSCOPE_VMA_SYMBOLS					\
 	EM(BRKSCOPE_VMA_ADD,		"add")			\
@@ -46,14 +46,14 @@
 	EM(BRKSCOPE_VMA_SHRINK,		"shrink")		\
 	EM(BRKSCOPE_VMA_PROTECT,	"protect")		\
 	EM(BRKSCOPE_VMA_CHANGE,		"change")		\
-	EMe(BRKSCOPE_VMA_MOVE,		"move")
+	E_(BRKSCOPE_VMA_MOVE,		"move")
 
 #define BRKSCOPE_BRK_SYMBOLS					\
 	EM(BRKSCOPE_BRK_GROWN,		"grown")		\
 	EM(BRKSCOPE_BRK_SHRUNK,		"shrunk")		\
 	EM(BRKSCOPE_BRK_SAME,		"same")			\
 	EM(BRKSCOPE_BRK_REFUSED,	"refused")		\
-	EMe(BRKSCOPE_BRK_SET,		"set")
+	E_(BRKSCOPE_BRK_SET,		"set")
 
 #define BRKSCOPE_REASON_SYMBOLS					\
 	EM(BRKSCOPE_BRK_OK,		"ok")			\
@@ -65,18 +65,18 @@
 	EM(BRKSCOPE_BRK_MAP_COUNT,	"max-map-count")	\
 	EM(BRKSCOPE_BRK_NO_MEMORY,	"no-memory")		\
 	EM(BRKSCOPE_BRK_NO_HEAP,	"no-heap")		\
-	EMe(BRKSCOPE_BRK_KILLED,	"killed")
+	E_(BRKSCOPE_BRK_KILLED,	"killed")
 
 #define BRKSCOPE_PAGE_SYMBOLS					\
 	EM(BRKSCOPE_PAGE_DATA,		"data")			\
 	EM(BRKSCOPE_PAGE_TABLE,		"table")		\
-	EMe(BRKSCOPE_PAGE_OTHER,	"other")
+	E_(BRKSCOPE_PAGE_OTHER,	"other")
 
 /* First for user space, which cannot know the values of our enums ... */
 #undef EM
-#undef EMe
+#undef E_
 #define EM(value, text)		TRACE_DEFINE_ENUM(value);
-#define EMe(value, text)	TRACE_DEFINE_ENUM(value);
+#define E_(value, text)	TRACE_DEFINE_ENUM(value);
 
 BRKSCOPE_FAULT_SYMBOLS
 BRKSCOPE_VMA_SYMBOLS
@@ -86,9 +86,9 @@ BRKSCOPE_PAGE_SYMBOLS
 
 /* ... then for __print_symbolic(). */
 #undef EM
-#undef EMe
+#undef E_
 #define EM(value, text)		{ value, text },
-#define EMe(value, text)	{ value, text }
+#define E_(value, text)	{ value, text }
 
 TRACE_EVENT(brk,
 	TP_PROTO(const struct watch *w, const struct brkscope_record *rec),

@@ -166,6 +166,7 @@ static void sync_removals(struct sync *s, unsigned long start, unsigned long end
 static void sync_additions(struct sync *s, unsigned long start, unsigned long end)
 {
 	VMA_ITERATOR(vmi, s->mm, start);
+	struct vma_node *node = node_next(s, NULL, start);
 	struct vm_area_struct *vma;
 	struct vma_node *node, d;
 

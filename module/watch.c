@@ -232,7 +232,8 @@ static void watch_table_del_mm(struct watch *w)
 void watch_end(struct watch *w, bool record)
 {
 	struct brkscope_record rec = {
-		.tid = watch_tid(w, current), .kind = BRKSCOPE_EXIT, .exit = { .status = w->status },
+		.tid = watch_tid(w, current), .kind = BRKSCOPE_EXIT,
+		.exit = { .status = w->status },
 	};
 	unsigned long irq;
 	bool first;

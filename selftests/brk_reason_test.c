@@ -278,7 +278,7 @@ TEST_F(reason, a_heap_that_was_unmapped_cannot_shrink)
 	EXPECT_REASON(shrink_what_is_unmapped, BRKSCOPE_BRK_NO_HEAP, ENOMEM);
 }
 
-static int set_to(FIXTURE_DATA(reason) * self, const char *path, const char *value)
+static int set_to(FIXTURE_DATA(reason) *self, const char *path, const char *value)
 {
 	if (scope_read_path(path, self->restore, sizeof(self->restore)) < 0)
 		return -errno;

@@ -47,7 +47,7 @@ TEST_F(frame, the_pages_file_lists_the_heap_in_order_of_first_touch)
 	unsigned long long seq, time, address, frame, last = 0;
 	unsigned int tid, page_order;
 	char *heap, *row, class[32];
-	int i, used;
+	int i, found, used;
 
 	heap = sbrk(0);
 	heap += -(uintptr_t)heap % self->page;
@@ -59,8 +59,9 @@ TEST_F(frame, the_pages_file_lists_the_heap_in_order_of_first_touch)
 	ASSERT_EQ(0, strncmp(scope_text, head, strlen(head)));
 	row = strchr(strchr(scope_text, '\n') + 1, '\n') + 1;
 	for (i = 0; i < (int)ARRAY_SIZE(order); ) {
-		ASSERT_EQ(7, sscanf(row, "%llu %llu %u %llx %31s %u %llx\n%n", &seq, &time, &tid,
-				    &address, class, &page_order, &frame, &used))
+		found = sscanf(row, "%llu %llu %u %llx %31s %u %llx\n%n", &seq, &time, &tid,
+			       &address, class, &page_order, &frame, &used);
+		ASSERT_EQ(7, found)
 			TH_LOG("after %d pages", i);
 		row += used;
 		if (address < (uintptr_t)heap)

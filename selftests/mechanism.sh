@@ -10,7 +10,6 @@ cd "$(dirname "$0")" || exit 1
 tests_dir=$PWD/../build/selftests
 switch=/proc/sys/kernel/ftrace_enabled
 
-# shellcheck source=selftests/module_lib.sh
 . ./module_lib.sh
 
 # The mechanism of a hook: $1 symbol, $2 column

@@ -217,7 +217,7 @@ static void watch_from_inside(bool own_proc)
 	INSIDE(child_continue(pid) == 0 && child_until_stopped(pid) == 0);
 	INSIDE(faults_by(events, pid, getpid()) >= 7);
 	if (own_proc) {
-		INSIDE(mirror_differs(pid) == NULL);
+		INSIDE(!mirror_differs(pid));
 		INSIDE(scope_miscounted(pid) == 0);
 	}
 	next_stage(1);
@@ -381,7 +381,7 @@ static void watch_from_outside(void)
 	next_stage(2);
 	wait_stage(3);
 	INSIDE(faults_by(events, pid, getpid()) >= 9);
-	INSIDE(mirror_differs(pid) == NULL);
+	INSIDE(!mirror_differs(pid));
 	INSIDE(scope_unwatch(pid) == 0);
 }
 

@@ -135,6 +135,15 @@ struct subject {
 	bool told_too_many;
 };
 
+/*
+ * In the assembly of property_child.c: one access each, zero if it was possible.
+ * The handler of SIGSEGV and SIGBUS knows where an access stands and lets it
+ * return -1, whichever thread it was.
+ */
+long touch_read(const void *address);
+long touch_write(void *address);
+extern const char touch_failed[];
+
 /* property_steps.c */
 void step_choose(const struct subject *subject, bool threads, uint64_t *random,
 		 struct step *step);

@@ -101,7 +101,7 @@ static const char *replay_more(struct subject *subject, const struct step *step,
 
 /* Records carry no file offsets. */
 static const char *replayed_differs(const struct area_list *maps,
-				  const struct replay *replay)
+				    const struct replay *replay)
 {
 	static struct area_list want;
 	const char *text;

@@ -27,14 +27,6 @@ static char stacks[THREADS][THREAD_STACK] __attribute__((aligned(16)));
 static int running[THREADS];
 static uint64_t heap;
 
-/*
- * One access each, zero if it was possible. The handler of SIGSEGV and SIGBUS
- * knows where an access stands and lets it return -1, whichever thread it was.
- */
-long touch_read(const void *address);
-long touch_write(void *address);
-extern const char touch_failed[];
-
 __asm__(".pushsection .text\n"
 	".globl touch_read, touch_write, touch_failed\n"
 	"touch_read:\n"

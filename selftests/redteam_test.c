@@ -157,7 +157,8 @@ static int watch_ten_thousand_times(long limit)
 
 	if (start_idle(count))
 		return 1;
-	before = least = meminfo("MemAvailable");
+	before = meminfo("MemAvailable");
+	least = before;
 	for (i = 0; i < 10000; i++) {
 		result = scope_control("watch %d buffer=64K\n", pids[i % count]);
 		good += !result;

@@ -12,7 +12,6 @@ helper=../build/selftests/test_helper
 times=${BRKSCOPE_RELOADS:-30}
 declare -A running
 
-# shellcheck source=selftests/module_lib.sh
 . ./module_lib.sh
 
 # Lines of the kernel's log that tell of a fault of its own.

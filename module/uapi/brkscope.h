@@ -254,7 +254,7 @@ enum brkscope_page_use {
 
 /* record.code of a fork record */
 enum brkscope_fork_result {
-	BRKSCOPE_FORK_ALONE	= 0,	/* not watched: not asked for, or not the watcher's to see */
+	BRKSCOPE_FORK_ALONE	= 0,	/* unwatched: not asked for, or not the watcher's to see */
 	BRKSCOPE_FORK_FOLLOWED	= 1,	/* the child has a watch of its own */
 	BRKSCOPE_FORK_MISSED	= 2,	/* it should have one, and there was none ready */
 	BRKSCOPE_FORK_RESULTS
@@ -307,8 +307,9 @@ enum brkscope_fork_result {
  * @call BRKSCOPE_PAGE_IN_FAULT or number of the system call; @name of the VMA of @addr.
  *
  * signal: @addr the address accessed, zero where the processor does not tell it
- * (@si_code SI_KERNEL: no address at all, as it is not canonical); @ip the user instruction; @signo SIGSEGV or
- * SIGBUS; @si_code the reason as in sigaction(2); @name of the VMA there, if any.
+ * (@si_code SI_KERNEL: no address at all, as it is not canonical); @ip the user
+ * instruction; @signo SIGSEGV or SIGBUS; @si_code the reason as in sigaction(2);
+ * @name of the VMA there, if any.
  *
  * fork: @child process id of the child, as whoever began the watch sees it; @shares
  * the parent's memory until it execs or exits (vfork).

@@ -269,7 +269,8 @@ static void join_group(struct areas *a, const struct brkscope_record *r)
 
 	/* what a move replaces is not what it moves */
 	if (a->group_tid != r->tid || a->group_cause != r->vma.cause ||
-	    (a->group_adds && !adds) || r->code == BRKSCOPE_VMA_MOVE || r->time - a->group_time > GROUP_NS)
+	    (a->group_adds && !adds) || r->code == BRKSCOPE_VMA_MOVE ||
+	    r->time - a->group_time > GROUP_NS)
 		areas_close_group(a);
 	a->group_tid = r->tid;
 	a->group_adds = adds;
