@@ -92,7 +92,7 @@ static int command_watch(pid_t nr, char *args, const struct cred *cred, const ch
 		} else if (!strcmp(word, "nopages")) {
 			pages = false;
 		} else if (strncmp(word, "buffer=", 7) || parse_size(word + 7, &bytes)) {
-			*why = "after the process id comes nothing, follow, nopages or buffer=SIZE[K|M]";
+			*why = "after the process id come follow, nopages, buffer=SIZE[K|M]";
 			return -EINVAL;
 		}
 	}
@@ -106,7 +106,7 @@ static int command_run(char *line, const struct cred *cred, const char **why)
 	char *number;
 	pid_t nr;
 
-	*why = "the commands are: watch PID [follow] [nopages] [buffer=SIZE], unwatch PID, clear PID";
+	*why = "commands: watch PID [follow] [nopages] [buffer=SIZE], unwatch PID, clear PID";
 	if (strcmp(verb, "watch") && strcmp(verb, "unwatch") && strcmp(verb, "clear"))
 		return -EINVAL;
 	*why = "a process id is a number from 1";

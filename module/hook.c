@@ -478,7 +478,7 @@ int hook_attach_pages(const char **why)
 {
 	if (!hook_attach_one(&hooks[HOOK_PAGE]))
 		return 0;
-	*why = "the page allocator cannot be listened to, see /proc/brkscope/hooks; watch with nopages";
+	*why = "the page allocator cannot be listened to; watch with nopages";
 	return -EOPNOTSUPP;
 }
 

@@ -168,9 +168,8 @@ static void sync_additions(struct sync *s, unsigned long start, unsigned long en
 	VMA_ITERATOR(vmi, s->mm, start);
 	struct vma_node *node = node_next(s, NULL, start);
 	struct vm_area_struct *vma;
-	struct vma_node *node, d;
+	struct vma_node d;
 
-	node = node_next(s, NULL, start);
 	for_each_vma_range(vmi, vma, end) {
 		bool known = node && node->start < vma->vm_end;
 
