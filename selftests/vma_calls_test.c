@@ -202,7 +202,7 @@ TEST_F(call, leaves_replayed_records_and_mirror_equal_to_maps)
 	EXPECT_EQ(0, error);
 }
 
-TEST_F_TIMEOUT(call, does_so_among_3000_other_areas, 120)
+TEST_F_TIMEOUT(call, does_so_among_3000_other_areas, 300)
 {
 	const char *difference;
 	int error = 0;

@@ -13,6 +13,8 @@
 #include "brkscope_test.h"
 
 #define MANY	50000
+#define STEP	10000	/* more than a watch has room for at first */
+#define PATIENCE	60	/* s */
 
 static size_t page;
 
@@ -99,18 +101,38 @@ static const char *lists_differ(pid_t pid)
 	return *difference ? difference : NULL;
 }
 
-TEST_F_TIMEOUT(many, areas_made_in_a_storm_are_all_in_the_mirror_in_the_end, 300)
+/*
+ * Crowds of STEP areas, MANY in all, and where the last is. A debug kernel checks
+ * all areas at each change and would take hours: there it is fewer.
+ */
+static size_t make_many(char **last)
+{
+	uint64_t end = scope_now() + PATIENCE * 1000000000ULL;
+	size_t count = 0;
+
+	do {
+		*last = scope_crowd(STEP);
+		if (!*last)
+			return 0;
+		count += STEP;
+	} while (count < MANY && scope_now() < end);
+	return count;
+}
+
+TEST_F_TIMEOUT(many, areas_made_in_a_storm_are_all_in_the_mirror_in_the_end, 600)
 {
 	int64_t before = maps_count(self->pid), count;
 	const char *difference;
 	char *crowd;
-	size_t i;
+	size_t made, i;
 
-	/* open files keep their buffers from now on */
-	crowd = scope_crowd(MANY);
-	ASSERT_NE(NULL, crowd);
+	made = make_many(&crowd);
+	ASSERT_LT(0, made);
+	if (made < MANY)
+		TH_LOG("%zu areas: this kernel is slow", made);
 	count = maps_count(self->pid);
-	ASSERT_LE(before + MANY, count);
+	/* neighbouring crowds merge at their ends */
+	ASSERT_LE(before + (int64_t)(made - made / STEP), count);
 	EXPECT_TRUE(reaches(self->pid, count))
 		TH_LOG("%ld of %ld", (long)scope_number(self->pid, "vmas"), (long)count);
 	difference = lists_differ(self->pid);
@@ -119,20 +141,23 @@ TEST_F_TIMEOUT(many, areas_made_in_a_storm_are_all_in_the_mirror_in_the_end, 300
 
 	/* one change among so many */
 	ASSERT_EQ(0, mprotect(crowd + 1001 * page, page, PROT_READ | PROT_WRITE));
-	ASSERT_EQ(0, munmap(crowd + 30000 * page, 2 * page));
+	ASSERT_EQ(0, munmap(crowd + 3000 * page, 2 * page));
+	EXPECT_EQ(maps_count(self->pid), scope_number(self->pid, "vmas"));
 	EXPECT_EQ(NULL, lists_differ(self->pid));
 
-	/* and all gone, in pieces */
-	for (i = 0; i < MANY; i += 100)
+	/* and gone, in pieces */
+	for (i = 0; i < STEP; i += 100)
 		ASSERT_EQ(0, munmap(crowd + i * page, 100 * page));
 	EXPECT_EQ(maps_count(self->pid), scope_number(self->pid, "vmas"));
 	EXPECT_EQ(NULL, lists_differ(self->pid));
 }
 
-TEST_F_TIMEOUT(many, areas_that_are_there_when_the_watch_begins_are_in_the_mirror, 300)
+TEST_F_TIMEOUT(many, areas_that_are_there_when_the_watch_begins_are_in_the_mirror, 600)
 {
+	char *crowd;
+
 	ASSERT_EQ(0, scope_unwatch(self->pid));
-	ASSERT_NE(NULL, scope_crowd(20000));
+	ASSERT_NE(0, make_many(&crowd));
 	ASSERT_EQ(0, scope_watch(self->pid));
 	EXPECT_EQ(maps_count(self->pid), scope_number(self->pid, "vmas"));
 	EXPECT_EQ(NULL, lists_differ(self->pid));

@@ -134,7 +134,7 @@ static const char *replayed(pid_t pid, int events, ssize_t *count)
 		TH_LOG("SEED=%llu: %s", (unsigned long long)self->seed, wrong); \
 } while (0)
 
-TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
+TEST_F_TIMEOUT(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along, 180)
 {
 	struct brkscope_record *r = scope_records;
 	/* neither the word nor the chunk of the bits stays the same */
@@ -153,7 +153,7 @@ TEST_F(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along)
 	EXPECT_PLACED(to, PAGES, 0);
 }
 
-TEST_F(move, by_a_whole_number_of_chunks_takes_the_touched_pages_along)
+TEST_F_TIMEOUT(move, by_a_whole_number_of_chunks_takes_the_touched_pages_along, 180)
 {
 	char *to = self->area - (1UL << 40);
 
@@ -164,7 +164,7 @@ TEST_F(move, by_a_whole_number_of_chunks_takes_the_touched_pages_along)
 	EXPECT_PLACED(to, PAGES, 0);
 }
 
-TEST_F(move, and_growth_are_one_record)
+TEST_F_TIMEOUT(move, and_growth_are_one_record, 180)
 {
 	struct brkscope_record *r = scope_records;
 	char *to = mremap(self->area, PAGES * page, 2 * PAGES * page, MREMAP_MAYMOVE);
@@ -181,7 +181,7 @@ TEST_F(move, and_growth_are_one_record)
 	EXPECT_PLACED(to, PAGES, 0);
 }
 
-TEST_F(move, and_shrinking_are_one_record_and_forget_the_tail)
+TEST_F_TIMEOUT(move, and_shrinking_are_one_record_and_forget_the_tail, 180)
 {
 	struct brkscope_record *r = scope_records;
 
@@ -200,7 +200,7 @@ TEST_F(move, and_shrinking_are_one_record_and_forget_the_tail)
 	EXPECT_EQ(0, touched_in(self->pid, self->area, self->area + PAGES * page));
 }
 
-TEST_F(move, of_a_part_splits_it_off_first)
+TEST_F_TIMEOUT(move, of_a_part_splits_it_off_first, 180)
 {
 	char *part = self->area + 100 * page;
 
@@ -216,7 +216,7 @@ TEST_F(move, of_a_part_splits_it_off_first)
 	EXPECT_PLACED(self->area + 300 * page, PAGES - 300, 300);
 }
 
-TEST_F(move, onto_like_memory_forgets_what_was_touched_there)
+TEST_F_TIMEOUT(move, onto_like_memory_forgets_what_was_touched_there, 180)
 {
 	char *there = scope_area(PAGES), *to;
 	size_t i;
@@ -233,7 +233,7 @@ TEST_F(move, onto_like_memory_forgets_what_was_touched_there)
 	EXPECT_EQ(50, touched_in(self->pid, to + 600 * page, there + PAGES * page));
 }
 
-TEST_F(move, within_the_same_area)
+TEST_F_TIMEOUT(move, within_the_same_area, 180)
 {
 	char *from = self->area, *to = self->area + 400 * page;
 
@@ -245,7 +245,7 @@ TEST_F(move, within_the_same_area)
 	EXPECT_PLACED(self->area + 600 * page, 100, 600);
 }
 
-TEST_F(move, that_leaves_the_old_area_is_a_move_and_an_add)
+TEST_F_TIMEOUT(move, that_leaves_the_old_area_is_a_move_and_an_add, 180)
 {
 	/* The C library leaves the last argument undefined without FIXED. */
 	ASSERT_EQ((long)FAR, syscall(SYS_mremap, self->area, PAGES * page, PAGES * page,
@@ -259,7 +259,7 @@ TEST_F(move, that_leaves_the_old_area_is_a_move_and_an_add)
 	EXPECT_PLACED(FAR, PAGES, 0);
 }
 
-TEST_F(move, that_leaves_a_part_of_the_old_area)
+TEST_F_TIMEOUT(move, that_leaves_a_part_of_the_old_area, 180)
 {
 	ASSERT_EQ((long)FAR, syscall(SYS_mremap, self->area + 100 * page, 200 * page,
 				     200 * page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP |
@@ -270,7 +270,7 @@ TEST_F(move, that_leaves_a_part_of_the_old_area)
 	EXPECT_PLACED(self->area + 300 * page, PAGES - 300, 300);
 }
 
-TEST_F(move, of_length_zero_is_an_add)
+TEST_F_TIMEOUT(move, of_length_zero_is_an_add, 180)
 {
 	char *shared = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -286,7 +286,7 @@ TEST_F(move, of_length_zero_is_an_add)
 	EXPECT_EQ(0, touched_in(self->pid, FAR, FAR + 8 * page));
 }
 
-TEST_F(move, of_a_file_keeps_its_name_and_offset)
+TEST_F_TIMEOUT(move, of_a_file_keeps_its_name_and_offset, 180)
 {
 	char *map;
 	int fd = memfd_create("moved", MFD_CLOEXEC);
@@ -302,7 +302,7 @@ TEST_F(move, of_a_file_keeps_its_name_and_offset)
 	EXPECT_EQ(NULL, mirror_differs(self->pid));
 }
 
-TEST_F(move, next_to_like_memory_merges)
+TEST_F_TIMEOUT(move, next_to_like_memory_merges, 180)
 {
 	char *low = mmap(FAR - 8 * page, 8 * page, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -319,7 +319,7 @@ TEST_F(move, next_to_like_memory_merges)
 	EXPECT_EQ((uintptr_t)FAR + 8 * page, area_at(&scope_maps, (uintptr_t)low)->end);
 }
 
-TEST_F(move, that_fails_half_way_is_none)
+TEST_F_TIMEOUT(move, that_fails_half_way_is_none, 180)
 {
 	struct rlimit limit = { 0, 0 }, before;
 	char *there = scope_area(8);
@@ -340,7 +340,7 @@ TEST_F(move, that_fails_half_way_is_none)
 	EXPECT_PLACED(self->area, PAGES, 0);
 }
 
-TEST_F(move, there_and_back_500_times_among_3000_others)
+TEST_F_TIMEOUT(move, there_and_back_500_times_among_3000_others, 300)
 {
 	char *at = self->area, *to = FAR;
 	ssize_t moves = 0, i;
@@ -379,7 +379,7 @@ static unsigned int first_writes(pid_t pid, const void *start)
 	return 0;
 }
 
-TEST_F(move, takes_the_faults_of_the_area_along)
+TEST_F_TIMEOUT(move, takes_the_faults_of_the_area_along, 180)
 {
 	unsigned int before = first_writes(self->pid, self->area), i, written = 0;
 
