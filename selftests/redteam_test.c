@@ -242,8 +242,11 @@ static int ask_for_much_memory(long max_kb)
 	before = meminfo("MemAvailable");
 	if (events < 0 || scope_unwatch(pids[0]))
 		return 5;
-	if (meminfo("MemAvailable") < before + 65536 / 2)
-		return 6;	/* the rest waits in the allocator's own lists */
+	/* the rest waits in the allocator's own lists, and the kernel counts at its leisure */
+	for (i = 0; i < 250 && meminfo("MemAvailable") < before + 65536 / 2; i++)
+		usleep(20000);
+	if (i == 250)
+		return 6;
 	if (scope_control("watch %d buffer=64M\n", pids[0]))
 		return 7;
 	close(events);
