@@ -77,40 +77,54 @@ static pid_t some_target(struct shared *shared, uint64_t *random)
 			       __ATOMIC_RELAXED);
 }
 
-/* Lets one target after the other live, some not to their natural end. */
+/* Waits until the process is watched, and somewhat longer. */
+static void let_be_watched(pid_t pid, uint64_t *random)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), SCOPE_DIR "/%d", pid);
+	while (access(path, F_OK))
+		rest(random, 50);
+	rest(random, 1000);
+}
+
+/*
+ * Lets one target after the other live. Every second one ends when it likes,
+ * mostly before a watch of it has begun; the others execute themselves for ever
+ * and are killed, at once or when they have been watched.
+ */
 static void run_targets(struct shared *shared, uint64_t random, int slot)
 {
 	static char program[4096];
-	char seed[32], life[32], execs[32];
+	bool endless = slot % 2;
+	char seed[32], life[32];
 	int status;
 	pid_t pid;
 
 	if (scope_program("storm_target", program, sizeof(program)))
 		_exit(1);
 	for (;;) {
-		bool murder = scope_random(&random) % 3 == 0;
-		/* Some shall still be there when a watch command gets to them. */
-		unsigned int most_ms = scope_random(&random) % 2 ? 300 : 3000;
-
 		snprintf(seed, sizeof(seed), "%llu",
 			 (unsigned long long)scope_random(&random));
 		snprintf(life, sizeof(life), "%d",
-			 (int)(scope_random(&random) % most_ms));
-		snprintf(execs, sizeof(execs), "%d",
-			 (int)(scope_random(&random) % 3));
+			 (int)(scope_random(&random) % 400));
 		pid = child_start();
 		if (!pid) {
-			execl(program, program, seed, life, execs, NULL);
+			execl(program, program, seed, life,
+			      endless ? "1000000" : "1", NULL);
 			_exit(1);
 		}
 		__atomic_store_n(&shared->target[slot], pid, __ATOMIC_RELAXED);
-		if (murder) {
-			rest(&random, most_ms);
+		if (endless) {
+			if (scope_random(&random) % 4)
+				let_be_watched(pid, &random);
+			else
+				rest(&random, 1000);
 			kill(pid, SIGKILL);
 		}
 		waitpid(pid, &status, 0);
 		count(&shared->lives, 1);
-		if (status && !(murder && WIFSIGNALED(status) &&
+		if (status && !(endless && WIFSIGNALED(status) &&
 				WTERMSIG(status) == SIGKILL)) {
 			printf("# a target ended with status %#x\n", status);
 			fflush(stdout);
