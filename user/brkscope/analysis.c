@@ -95,7 +95,7 @@ static void take_event(struct analysis *a, const struct brkscope_record *r)
 		areas_exec(&a->areas);
 		break;
 	case BRKSCOPE_PAGE:
-		if (r->code < BRKSCOPE_PAGE_USES)
+		if (r->code < BRKSCOPE_PAGE_USES && r->page.order < 32)
 			a->given[r->code] += 1ULL << r->page.order;
 		break;
 	case BRKSCOPE_LOST:
