@@ -431,16 +431,19 @@ int watch_clear(pid_t nr, const struct cred *cred, const char **why);
 
 /* ---- hook.c: where we listen ---- */
 
-int hook_attach(const char **why);
-int hook_attach_pages(const char **why);
-void hook_detach_pages(void);
-void hook_detach(void);
 void hook_free(void);
 u64 hook_missed(void);
 bool hook_tells_ranges(void);
 const void *hook_fault_data(void);
-const void *hook_find(const char *name);
 void hook_show(struct seq_file *m);
+
+/* ---- attach.c: by what means ---- */
+
+int hook_attach(const char **why);
+int hook_attach_pages(const char **why);
+void hook_detach_pages(void);
+void hook_detach(void);
+const void *hook_find(const char *name);
 
 /* ---- may.c: who may watch whom ---- */
 
