@@ -81,11 +81,6 @@ without_ftrace_a_watch_is_refused_with_the_remedy()
 	echo "watch $$" >"$proc/control" && echo "unwatch $$" >"$proc/control"
 }
 
-tests="kprobes_hear_what_ftrace_hears
-ftrace_serves_unless_told_otherwise
-nobody_can_switch_ftrace_off_during_a_watch
-without_ftrace_a_watch_is_refused_with_the_remedy"
-
 echo "TAP version 13"
 need_module
 [ -e "$switch" ] || skip "this kernel has no ftrace"
@@ -94,16 +89,9 @@ log=$(mktemp)
 trap 'restore_module; rm -f "$log"' EXIT
 take_module
 
-echo "1..$(echo "$tests" | wc -l)"
-number=0
-failed=0
-for one in $tests; do
-	number=$((number + 1))
-	if "$one"; then
-		echo "ok $number $one"
-	else
-		echo "not ok $number $one"
-		failed=$((failed + 1))
-	fi
-done
-[ "$failed" -eq 0 ]
+run_tests "this kernel cannot" \
+	kprobes_hear_what_ftrace_hears \
+	ftrace_serves_unless_told_otherwise \
+	nobody_can_switch_ftrace_off_during_a_watch \
+	without_ftrace_a_watch_is_refused_with_the_remedy \
+	the_kernel_log_is_as_clean_as_before

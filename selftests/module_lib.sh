@@ -10,6 +10,7 @@
 proc=/proc/brkscope
 module=
 was_loaded=no
+complaints_before=0
 
 skip()
 {
@@ -76,4 +77,45 @@ restore_module()
 		unload
 	fi
 	[ "$was_loaded" = no ] || load
+}
+
+# Lines of the kernel's log that tell of a fault of its own.
+complaints()
+{
+	dmesg | grep -c -E 'WARNING:|BUG:|Oops|general protection|refcount_t:|possible recursive locking|possible circular locking'
+}
+
+the_kernel_log_is_as_clean_as_before()
+{
+	local now
+
+	now=$(complaints)
+	[ "$now" -eq "$complaints_before" ] && return
+	echo "# $((now - complaints_before)) new complaints"
+	dmesg | tail -50 | sed 's/^/# /'
+	return 1
+}
+
+# run_tests REASON TEST...: each is a function; REASON says why one returns 4
+run_tests()
+{
+	local reason=$1 number=0 failed=0 one
+
+	shift
+	complaints_before=$(complaints)
+	echo "1..$#"
+	for one in "$@"; do
+		number=$((number + 1))
+		"$one"
+		case $? in
+		0)
+			echo "ok $number $one" ;;
+		4)
+			echo "ok $number $one # SKIP $reason" ;;
+		*)
+			echo "not ok $number $one"
+			failed=$((failed + 1)) ;;
+		esac
+	done
+	[ "$failed" -eq 0 ]
 }

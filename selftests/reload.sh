@@ -3,8 +3,7 @@
 #
 # Can the module be unloaded at any moment, except while a file of it is open?
 #
-# Environment: BRKSCOPE_KO, the module file. Without it the one that
-# `make module` built for the running kernel is taken.
+# Environment: BRKSCOPE_KO, see module_lib.sh.
 
 cd "$(dirname "$0")" || exit 1
 
@@ -13,12 +12,6 @@ times=${BRKSCOPE_RELOADS:-30}
 declare -A running
 
 . ./module_lib.sh
-
-# Lines of the kernel's log that tell of a fault of its own.
-complaints()
-{
-	dmesg | grep -c -E 'WARNING:|BUG:|Oops|general protection|refcount_t:|possible recursive locking|possible circular locking'
-}
 
 # Starts the helper in the background; its pid is in $!.
 start()
@@ -218,47 +211,17 @@ a_process_killed_in_a_fault_after_rmmod_ends()
 	[ ! -e "/proc/$pid" ]
 }
 
-the_kernel_log_is_as_clean_as_before()
-{
-	local now
-
-	now=$(complaints)
-	if [ "$now" -ne "$complaints_before" ]; then
-		echo "# $((now - complaints_before)) new complaints"
-		dmesg | tail -50 | sed 's/^/# /'
-		return 1
-	fi
-}
-
-tests="reload_while_a_watched_process_works
-reload_while_four_processes_are_born_and_die
-reload_while_a_family_forks
-an_open_file_makes_rmmod_fail_with_ebusy
-a_process_asleep_in_a_fault_does_not_hold_up_rmmod
-a_process_killed_in_a_fault_after_rmmod_ends
-the_kernel_log_is_as_clean_as_before"
-
 echo "TAP version 13"
 need_module
 [ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
 trap finish EXIT
 take_module
 
-echo "1..$(echo "$tests" | wc -l)"
-complaints_before=$(complaints)
-number=0
-failed=0
-for one in $tests; do
-	number=$((number + 1))
-	"$one"
-	case $? in
-	0)
-		echo "ok $number $one" ;;
-	4)
-		echo "ok $number $one # SKIP no userfaultfd on this kernel" ;;
-	*)
-		echo "not ok $number $one"
-		failed=$((failed + 1)) ;;
-	esac
-done
-[ "$failed" -eq 0 ]
+run_tests "no userfaultfd on this kernel" \
+	reload_while_a_watched_process_works \
+	reload_while_four_processes_are_born_and_die \
+	reload_while_a_family_forks \
+	an_open_file_makes_rmmod_fail_with_ebusy \
+	a_process_asleep_in_a_fault_does_not_hold_up_rmmod \
+	a_process_killed_in_a_fault_after_rmmod_ends \
+	the_kernel_log_is_as_clean_as_before

@@ -3,45 +3,17 @@
 #
 # Do bpftrace and tracefs get along with the module's tracepoints?
 #
-# Environment: BRKSCOPE_KO, the module file, see reload.sh.
+# Environment: BRKSCOPE_KO, see module_lib.sh.
 
 cd "$(dirname "$0")" || exit 1
 
 helper=../build/selftests/test_helper
-proc=/proc/brkscope
 tracing=/sys/kernel/tracing
 patience=${BPFTRACE_PATIENCE:-240}	# seconds to wait for bpftrace
 tracer=
 watched=
 
-skip()
-{
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-find_module()
-{
-	local file
-
-	for file in "$BRKSCOPE_KO" "../build/module/$(uname -r)/brkscope.ko" \
-		    "../build/module/$(uname -r | cut -d. -f1,2)/brkscope.ko"; do
-		if [ -n "$file" ] && [ -e "$file" ]; then
-			echo "$file"
-			return
-		fi
-	done
-}
-
-loaded()
-{
-	grep -q '^brkscope ' /proc/modules
-}
-
-load()
-{
-	loaded || insmod "$module"
-}
+. ./module_lib.sh
 
 # End a process of ours and wait for it.
 end()
@@ -58,12 +30,7 @@ finish()
 	end "$tracer"
 	end "$watched"
 	rm -rf "$work"
-	[ "$was_loaded" = yes ] && load
-}
-
-complaints()
-{
-	dmesg | grep -c -E 'WARNING:|BUG:|Oops|general protection|refcount_t:|possible recursive locking|possible circular locking'
+	restore_module
 }
 
 wait_for()
@@ -137,7 +104,7 @@ rmmod_is_refused_while_bpftrace_listens()
 	fi
 	end "$tracer"
 	tracer=
-	rmmod brkscope
+	unload
 }
 
 rmmod_is_safe_while_tracefs_has_the_events_on()
@@ -148,7 +115,7 @@ rmmod_is_safe_while_tracefs_has_the_events_on()
 	echo "watch $watched" >"$proc/control" || return 1
 	echo 1 >"$tracing/events/brkscope/enable" || return 1
 	wait_for grep -q 'fault: pid=' "$tracing/trace" || return 1
-	rmmod brkscope || return 1
+	unload || return 1
 	cat "$tracing/trace" >"$work/trace"
 	if [ -e "$tracing/events/brkscope" ]; then
 		echo "# the events are still there"
@@ -160,43 +127,16 @@ rmmod_is_safe_while_tracefs_has_the_events_on()
 	load && cat "$tracing/trace" >"$work/trace"
 }
 
-the_kernel_log_is_as_clean_as_before()
-{
-	[ "$(complaints)" -eq "$complaints_before" ]
-}
-
-tests="bpftrace_gets_each_record_once
-rmmod_is_refused_while_bpftrace_listens
-rmmod_is_safe_while_tracefs_has_the_events_on
-the_kernel_log_is_as_clean_as_before"
-
 echo "TAP version 13"
-[ "$(id -u)" -eq 0 ] || skip "only root can trace"
+need_module
 mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" || skip "no tracefs"
-module=$(find_module)
-[ -n "$module" ] || skip "no module built for $(uname -r): make module, or set BRKSCOPE_KO"
 [ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
 work=$(mktemp -d)
-was_loaded=no
-loaded && was_loaded=yes
 trap finish EXIT
-load || skip "the module does not load"
+take_module
 
-echo "1..$(echo "$tests" | wc -l)"
-complaints_before=$(complaints)
-number=0
-failed=0
-for one in $tests; do
-	number=$((number + 1))
-	"$one"
-	case $? in
-	0)
-		echo "ok $number $one" ;;
-	4)
-		echo "ok $number $one # SKIP bpftrace is not installed" ;;
-	*)
-		echo "not ok $number $one"
-		failed=$((failed + 1)) ;;
-	esac
-done
-[ "$failed" -eq 0 ]
+run_tests "bpftrace is not installed" \
+	bpftrace_gets_each_record_once \
+	rmmod_is_refused_while_bpftrace_listens \
+	rmmod_is_safe_while_tracefs_has_the_events_on \
+	the_kernel_log_is_as_clean_as_before
