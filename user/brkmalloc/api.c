@@ -16,33 +16,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "config.h"
 #include "guard.h"
-#include "heap.h"
 #include "large.h"
-#include "lock.h"
 
-#define EXPORT	__attribute__((visibility("default")))
+#define EXPORT		__attribute__((visibility("default")))
+#define noinline	__attribute__((noinline))
+#define ALLOC_MAX	((size_t)PTRDIFF_MAX >> 16)	/* no machine has more: 128 TiB */
 
-unsigned long block_secret;
+struct secret secret;
 
 static bool started;
+static struct lock start_lock = LOCK_INITIALIZER;
+
+static void draw_secret(void)
+{
+	uint64_t random[2] = { 0 };
+
+	os_random(random);
+	secret.mix = random[0];
+	secret.multiplier = random[1] | 1;
+	secret.link = random[0] * 0x9e3779b97f4a7c15UL ^ random[1];
+}
 
 static void start(void)
 {
-	lock_take();
+	lock_take(&start_lock);
 	if (!started) {
 		os_start();
-		block_secret = os_random();
+		draw_secret();
 		config_read();
+		cache_watch_threads();
 		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	}
-	lock_release();
+	lock_release(&start_lock);
 }
 
 static inline void start_once(void)
 {
-	if (__builtin_expect(!__atomic_load_n(&started, __ATOMIC_ACQUIRE), 0))
+	if (unlikely(!__atomic_load_n(&started, __ATOMIC_ACQUIRE)))
 		start();
 }
 
@@ -50,47 +63,58 @@ __attribute__((constructor))
 static void load(void)
 {
 	start_once();
-	lock_watch_fork();
+	arena_watch_fork();
 }
 
-static struct block *alloc_heap(size_t bytes, size_t align, size_t *dirty)
+static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
 {
-	size_t size = block_size_for(bytes);
+	struct arena *arena = cache_arena();
 	struct block *b;
 
-	lock_take();
+	if (size > BLOCK_MAX - align)
+		return NULL;
+	arena_take(arena);
 	if (align > BLOCK_ALIGN) {
-		b = heap_alloc_aligned(size, align);
-		*dirty = bytes;
+		b = heap_alloc_aligned(&arena->heap, size, align);
+		*dirty = SIZE_MAX;
 	} else {
-		b = heap_alloc(size, dirty);
+		b = heap_alloc(&arena->heap, size, dirty);
 	}
-	lock_release();
+	arena_release(arena);
 	return b;
 }
 
 /*
- * All allocation comes through here. @dirty is how many bytes at the start of
- * the data may not be zero. A large block for which there is no mapping (their
- * number is limited) is tried in the heap.
+ * All allocation that a cache cannot serve comes through here. @dirty is how many
+ * bytes at the start of the data may not be zero. A large block for which there is
+ * no mapping (their number is limited) is tried in the heap.
  */
-static void *alloc(size_t bytes, size_t align, size_t *dirty)
+static noinline void *alloc(size_t bytes, size_t align, size_t *dirty)
 {
 	struct block *b = NULL;
 
 	start_once();
-	if (bytes <= BLOCK_MAX && align <= BLOCK_MAX - bytes) {
+	*dirty = SIZE_MAX;
+	if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
+		b = cache_fetch(block_size_for(bytes));
+	} else if (bytes <= ALLOC_MAX && align <= ALLOC_MAX - bytes) {
 		if (bytes >= config.mmap_threshold)
-			b = large_alloc(bytes, align);
-		*dirty = 0;
+			b = large_alloc(bytes, align, dirty);
 		if (!b)
-			b = alloc_heap(bytes, align, dirty);
+			b = alloc_heap(block_size_for(bytes), align, dirty);
 	}
 	if (!b) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	return block_data(b);
+}
+
+static noinline void *malloc_slow(size_t size)
+{
+	size_t dirty;
+
+	return alloc(size, BLOCK_ALIGN, &dirty);
 }
 
 static bool is_power_of_two(size_t n)
@@ -117,9 +141,14 @@ static void *alloc_aligned(size_t align, size_t bytes)
  */
 EXPORT void *malloc(size_t size)
 {
-	size_t dirty;
+	struct block *b;
 
-	return alloc(size, BLOCK_ALIGN, &dirty);
+	if (likely(size <= CACHE_DATA_MAX)) {
+		b = cache_pop((size + BLOCK_META - 1) >> BLOCK_SHIFT);
+		if (likely(b))
+			return block_data(b);
+	}
+	return malloc_slow(size);
 }
 
 /**
@@ -140,10 +169,38 @@ EXPORT void *calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	data = alloc(bytes, BLOCK_ALIGN, &dirty);
-	if (data)
+	if (bytes <= CACHE_DATA_MAX) {
+		data = malloc(bytes);
+		dirty = bytes;
+	} else {
+		data = alloc(bytes, BLOCK_ALIGN, &dirty);
+	}
+	if (likely(data))
 		memset(data, 0, dirty < bytes ? dirty : bytes);
 	return data;
+}
+
+static void free_block(struct block *b)
+{
+	size_t bin = b->units - 1UL;
+
+	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
+		return;
+	cache_give_home(b);
+}
+
+static noinline void free_slow(void *data)
+{
+	struct block *b;
+
+	if (!data)
+		return;
+	start_once();
+	b = guard_data("free", data);
+	if (block_state(b) == BLOCK_MAPPED)
+		large_free(b);
+	else
+		free_block(b);
 }
 
 /**
@@ -154,20 +211,18 @@ EXPORT void *calloc(size_t n, size_t size)
  */
 EXPORT void free(void *data)
 {
-	struct block *b;
-	bool mapped;
+	struct block *b = block_of(data);
 
-	if (!data)
+	if (likely(extent_has_place((uintptr_t)data)) &&
+	    likely(block_state(b) == BLOCK_USED) && likely(b->units <= CACHE_BINS) &&
+	    likely(cache_push(b->units - 1UL, b)))
 		return;
-	start_once();
-	lock_take();
-	b = guard_data("free", data);
-	mapped = block_is_mapped(b);
-	if (!mapped)
-		heap_free(b);
-	lock_release();
-	if (mapped)
-		large_free(b);
+	free_slow(data);
+}
+
+static size_t usable(const struct block *b)
+{
+	return block_state(b) == BLOCK_MAPPED ? large_usable(b) : block_usable(b);
 }
 
 static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
@@ -183,6 +238,25 @@ static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
 	return copy;
 }
 
+/* Is a block as it is good for so many bytes, without much waste? */
+static bool fits(const struct block *b, size_t bytes)
+{
+	size_t has = block_usable(b);
+
+	return bytes <= has && has - bytes < BLOCK_MIN + has / 8;
+}
+
+static struct block *resize_in_heap(struct block *b, size_t size)
+{
+	struct arena *arena = arena_of(b);
+	bool done;
+
+	arena_take(arena);
+	done = heap_resize(&arena->heap, b, size);
+	arena_release(arena);
+	return done ? b : NULL;
+}
+
 /**
  * realloc() - see realloc(3)
  * @data: a data block, or NULL
@@ -196,8 +270,6 @@ static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
 EXPORT void *realloc(void *data, size_t size)
 {
 	struct block *b, *now = NULL;
-	size_t old_bytes;
-	bool mapped;
 
 	if (!data)
 		return malloc(size);
@@ -205,23 +277,22 @@ EXPORT void *realloc(void *data, size_t size)
 		free(data);
 		return NULL;
 	}
-	if (size > BLOCK_MAX) {
+	start_once();
+	b = guard_data("realloc", data);
+	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	start_once();
-	lock_take();
-	b = guard_data("realloc", data);
-	mapped = block_is_mapped(b);
-	old_bytes = block_usable(b);
-	/* What grows beyond the threshold moves once, into its own mapping. */
-	if (!mapped && (size < config.mmap_threshold || size <= old_bytes) &&
-	    heap_resize(b, block_size_for(size)))
-		now = b;
-	lock_release();
-	if (mapped && size >= config.mmap_threshold)
-		now = large_resize(b, size);
-	return now ? block_data(now) : resize_by_copy(data, old_bytes, size);
+	if (block_state(b) == BLOCK_MAPPED) {
+		if (size >= config.mmap_threshold)
+			now = large_resize(b, size);
+	} else if (fits(b, size)) {
+		return data;
+	} else if (size < config.mmap_threshold || size <= block_usable(b)) {
+		/* What grows beyond the threshold moves once, into a mapping. */
+		now = resize_in_heap(b, block_size_for(size));
+	}
+	return now ? block_data(now) : resize_by_copy(data, usable(b), size);
 }
 
 /**
@@ -313,7 +384,7 @@ EXPORT void *valloc(size_t size)
 EXPORT void *pvalloc(size_t size)
 {
 	start_once();
-	if (size > BLOCK_MAX) {
+	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -328,13 +399,8 @@ EXPORT void *pvalloc(size_t size)
  */
 EXPORT size_t malloc_usable_size(void *data)
 {
-	size_t bytes;
-
 	if (!data)
 		return 0;
 	start_once();
-	lock_take();
-	bytes = block_usable(guard_data("malloc_usable_size", data));
-	lock_release();
-	return bytes;
+	return usable(guard_data("malloc_usable_size", data));
 }

@@ -19,12 +19,15 @@ extern "C" {
  * enum brkmalloc_state - what a piece of the heap is
  * @BRKMALLOC_USED: a data block that the program holds
  * @BRKMALLOC_FREE: a block in a free list
- * @BRKMALLOC_TOP: the rest of the newest region, not yet cut into blocks
+ * @BRKMALLOC_TOP: the rest of an arena's newest region, not yet cut into blocks
+ * @BRKMALLOC_CACHED: a free block that a thread keeps for itself, or that is on
+ *	its way back to its arena
  */
 enum brkmalloc_state {
 	BRKMALLOC_USED,
 	BRKMALLOC_FREE,
 	BRKMALLOC_TOP,
+	BRKMALLOC_CACHED,
 };
 
 /**
@@ -32,11 +35,13 @@ enum brkmalloc_state {
  * @data: where the data block begins
  * @size: bytes from @data to the end of the block
  * @state: what it is
+ * @arena: number of the arena that it belongs to
  */
 struct brkmalloc_block {
 	void			*data;
 	size_t			size;
 	enum brkmalloc_state	state;
+	unsigned int		arena;
 };
 
 typedef int (*brkmalloc_visit)(const struct brkmalloc_block *block, void *arg);
@@ -68,22 +73,28 @@ int brkmalloc_check(void);
  * struct brkmalloc_stats - the state of the library in numbers, all sizes bytes
  * @regions: contiguous stretches of memory that the heap is made of
  * @region_bytes: their size
+ * @arenas: heaps
+ * @cached_blocks: free blocks that threads keep for themselves
+ * @cached_bytes: their size
  * @used_blocks: blocks in the heap that the program holds
  * @used_bytes: their size, meta blocks included
  * @free_blocks: blocks in the free lists
  * @free_bytes: their size
- * @top_bytes: what is left at the top of the newest region
+ * @top_bytes: what is left at the tops
  * @mapped_blocks: blocks with a mapping of their own
  * @mapped_bytes: the size of those mappings
  * @fit: name of the fit policy
  */
 struct brkmalloc_stats {
+	size_t		arenas;
 	size_t		regions;
 	size_t		region_bytes;
 	size_t		used_blocks;
 	size_t		used_bytes;
 	size_t		free_blocks;
 	size_t		free_bytes;
+	size_t		cached_blocks;
+	size_t		cached_bytes;
 	size_t		top_bytes;
 	size_t		mapped_blocks;
 	size_t		mapped_bytes;

@@ -5,16 +5,23 @@
 #ifndef BRKMALLOC_CONFIG_H
 #define BRKMALLOC_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
  * struct config - the choices, fixed before the first block is given out
  * @mmap_threshold: from how many bytes on a block gets its own mapping
  * @trim_threshold: from how many free bytes at the top on the break is lowered
+ * @trim_is_chosen: by the user, who wants it so however large the heap is
+ * @cache: do threads keep blocks for themselves?
+ * @arena_max: how many arenas there may be
  */
 struct config {
 	size_t	mmap_threshold;
 	size_t	trim_threshold;
+	bool	trim_is_chosen;
+	bool	cache;
+	size_t	arena_max;
 };
 
 extern struct config config;

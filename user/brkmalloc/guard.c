@@ -108,9 +108,6 @@ void guard_crit(const char *format, ...)
  * @caller: name of the function that was called
  * @data: what the program says is a data block
  *
- * With the lock held: the meta block of a block in use changes, in the bit
- * that tells of its neighbour, whenever that neighbour is freed or taken.
- *
  * Return: the block, which is in use. Does not return for anything else.
  */
 struct block *guard_data(const char *caller, const void *data)
@@ -123,29 +120,34 @@ struct block *guard_data(const char *caller, const void *data)
 	if (!heap_may_read(b))
 		guard_crit("%s(%p): foreign pointer or double free: no memory is mapped here, expected a data block in use",
 			   caller, data);
-	if (!block_seal_is_good(b))
-		guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
-			   caller, data, (void *)b->meta);
-	if (!block_is_used(b))
+	switch (block_state(b)) {
+	case BLOCK_USED:
+	case BLOCK_MAPPED:
+		return b;
+	case BLOCK_CACHED:
+	case BLOCK_FREE:
+	case BLOCK_KEPT:
 		guard_crit("%s(%p): double free: the meta block says free (%zu bytes), expected a block in use",
 			   caller, data, block_size(b));
-	if (block_is_fence(b))
+	case BLOCK_FENCE:
 		guard_crit("%s(%p): foreign pointer: the end of a heap region, expected a data block",
 			   caller, data);
-	return b;
+	default:
+		guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
+			   caller, data, (void *)b->meta);
+	}
 }
 
 /**
- * guard_after() - is the meta block behind a block untouched?
+ * guard_after_failed() - the meta block behind a block was overwritten
  * @b: the block, in whose name a complaint is made
  * @after: the block behind it
  */
-void guard_after(const struct block *b, const struct block *after)
+void guard_after_failed(const struct block *b, const struct block *after)
 {
-	if (!block_seal_is_good(after))
-		guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
-			   block_data(b), block_usable(b), (const void *)after,
-			   (void *)after->meta);
+	guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
+		   block_data(b), block_usable(b), (const void *)after,
+		   (void *)after->meta);
 }
 
 /**
@@ -160,23 +162,40 @@ struct block *guard_before(const struct block *b)
 	struct block *before = block_at(b, -(ptrdiff_t)footer);
 
 	if (footer < BLOCK_MIN || footer % BLOCK_ALIGN || !heap_may_read(before) ||
-	    !block_seal_is_good(before) || block_is_used(before) ||
-	    block_size(before) != footer)
+	    !block_is_free(before) || block_size(before) != footer)
 		guard_crit("block %p: the free block in front of it was written to after free: found %zu as its footer, expected the size in its meta block",
 			   block_data(b), footer);
 	return before;
 }
 
+static bool may_be_block(const struct block *b)
+{
+	return (uintptr_t)b % BLOCK_ALIGN == BLOCK_META && heap_may_read(b);
+}
+
 /**
  * guard_links() - do the neighbours of a free block in its list agree?
  * @b: a block in a free list
+ * @next: where its next link leads
+ * @prev: where its previous link leads
  */
-void guard_links(const struct block *b)
+void guard_links(const struct block *b, const struct block *next,
+		 const struct block *prev)
 {
-	if (b->next && (!heap_may_read(b->next) || b->next->prev != b))
+	if (next && (!may_be_block(next) || block_prev(next) != b))
 		guard_crit("free block %p was written to after free: found %p as its next link, expected a free block that links back",
-			   block_data(b), (void *)b->next);
-	if (b->prev && (!heap_may_read(b->prev) || b->prev->next != b))
+			   block_data(b), (const void *)b->next);
+	if (prev && (!may_be_block(prev) || block_next(prev) != b))
 		guard_crit("free block %p was written to after free: found %p as its previous link, expected a free block that links back",
-			   block_data(b), (void *)b->prev);
+			   block_data(b), (const void *)b->prev);
+}
+
+/**
+ * guard_cached() - a block in a thread's cache was written to
+ * @b: it; its link is not what it must be
+ */
+void guard_cached(const struct block *b)
+{
+	guard_crit("free block %p (%zu bytes) was written to after free: found %p as its link, expected a link and its check",
+		   block_data(b), block_usable(b), (const void *)b->next);
 }

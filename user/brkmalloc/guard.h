@@ -15,8 +15,18 @@
 __printf(1, 2) void guard_warn(const char *format, ...);
 __printf(1, 2) noreturn void guard_crit(const char *format, ...);
 struct block *guard_data(const char *caller, const void *data);
-void guard_after(const struct block *b, const struct block *after);
+noreturn void guard_after_failed(const struct block *b, const struct block *after);
 struct block *guard_before(const struct block *b);
-void guard_links(const struct block *b);
+void guard_links(const struct block *b, const struct block *next,
+		 const struct block *prev);
+noreturn void guard_cached(const struct block *b);
+
+/* Is the meta block behind a block untouched? @state: by block_state(@after). */
+static inline void guard_after(const struct block *b, const struct block *after,
+			       uint64_t state)
+{
+	if (unlikely(state >= BLOCK_STATES))
+		guard_after_failed(b, after);
+}
 
 #endif /* BRKMALLOC_GUARD_H */

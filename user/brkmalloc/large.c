@@ -3,83 +3,218 @@
  * large.c - how does a large block live in a mapping of its own?
  *
  * A large block in the heap would pin the memory below it, and its pages would
- * come back to the kernel late or never. From the mmap threshold on a block
- * gets its own pages; free gives them back at once, realloc lets the kernel
- * move them instead of copying.
+ * come back to the kernel late. From the mmap threshold on a block gets its own
+ * pages; realloc lets the kernel move them instead of copying.
  *
  *   page boundary                                              page boundary
- *   +----------+------+------------------------------------------+--------+
- *   | distance | meta | data                                     | unused |
- *   +----------+------+------------------------------------------+--------+
- *   0          8      16                                    length - 8
+ *   +--------+----------+-------+------+------------------------------------+
+ *   | length | distance | check | meta | data                               |
+ *   +--------+----------+-------+------+------------------------------------+
+ *   0        8          16      24     32                             length
  *
- * The distance is that from the start of the mapping to the meta block: 8, or
- * more if the data had to begin at a rounder address.
+ * The distance is that from the start of the mapping to the meta block: 24, or
+ * more if the data had to begin at a rounder address. The three words in front
+ * of the meta block are checked as one.
+ *
+ * To map, to touch first and to unmap again is what costs most in the life of a
+ * large block. So some are kept in stock when they are freed, but never so many
+ * that there is more mapped than the program once had in use, nor more than
+ * STOCK_BYTES.
  */
 #include "guard.h"
 #include "large.h"
 
-#define LARGE_LEAD	(BLOCK_ALIGN - BLOCK_META)	/* least distance */
-#define LARGE_TAIL	8UL	/* unused, so that the size is a multiple of 16 */
+#define STOCK_BYTES	(32UL << 20)
+#define STOCK_BLOCKS	16
 
-static size_t mapped_blocks;
-static size_t mapped_bytes;
+/**
+ * struct large - what stands in front of the meta block
+ * @length: of the mapping
+ * @distance: from its start to the meta block
+ * @check: hash of both
+ */
+struct large {
+	size_t		length;
+	size_t		distance;
+	uint64_t	check;
+};
 
-static void count(long blocks, long bytes)
+#define LARGE_LEAD	(sizeof(struct large) + BLOCK_META)
+
+static_assert(LARGE_LEAD % BLOCK_ALIGN == 0, "layout");
+
+struct piece {
+	char	*start;
+	size_t	length;
+};
+
+struct lock large_lock = LOCK_INITIALIZER;
+
+/* Under large_lock: the oldest piece of the stock first. */
+static struct piece stock[STOCK_BLOCKS];
+static size_t stock_count, stock_bytes;
+static size_t used_blocks, used_bytes, used_peak;
+
+static struct large *large_of(const struct block *b)
 {
-	__atomic_fetch_add(&mapped_blocks, blocks, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&mapped_bytes, bytes, __ATOMIC_RELAXED);
+	return (struct large *)b - 1;
+}
+
+static uint64_t check_of(const struct block *b, const struct large *l)
+{
+	return block_hash(b, l->length ^ l->distance << 1);
 }
 
 /* Make the pages [start, start + length) the block whose data is at @data. */
 static struct block *set_block(char *start, size_t length, char *data)
 {
 	struct block *b = block_of(data);
-	size_t distance = (char *)b - start;
+	struct large *l = large_of(b);
 
-	*block_word_before(b) = distance;
-	block_set(b, length - distance - LARGE_TAIL, BLOCK_USED | BLOCK_MAPPED);
+	l->length = length;
+	l->distance = (char *)b - start;
+	l->check = check_of(b, l);
+	block_set(b, 0, 0, BLOCK_MAPPED);
 	return b;
 }
 
-/* The mapping of a block. Its size is told, its start returned. */
-static char *mapping_of(const struct block *b, size_t *length)
+/* The mapping of a block. */
+static struct piece piece_of(const struct block *b)
 {
-	size_t distance = *block_word_before(b);
-	char *start = (char *)b - distance;
+	const struct large *l = large_of(b);
 
-	*length = distance + block_size(b) + LARGE_TAIL;
-	if ((uintptr_t)start % os_page_size || *length % os_page_size)
-		guard_crit("block %p: the word in front of its meta block was overwritten: found %zu, expected the distance to a page boundary",
-			   block_data(b), distance);
-	return start;
+	if (l->check != check_of(b, l))
+		guard_crit("block %p: the words in front of its meta block were overwritten: found length %zu and distance %zu, expected what malloc put there",
+			   block_data(b), l->length, l->distance);
+	return (struct piece){ (char *)b - l->distance, l->length };
+}
+
+static void count(long blocks, long bytes)
+{
+	used_blocks += blocks;
+	used_bytes += bytes;
+	if (used_bytes > used_peak)
+		used_peak = used_bytes;
+}
+
+static struct piece stock_take(size_t i)
+{
+	struct piece piece = stock[i];
+
+	stock_count--;
+	stock_bytes -= piece.length;
+	for (; i < stock_count; i++)
+		stock[i] = stock[i + 1];
+	return piece;
+}
+
+/* Unmap the oldest until @bytes more may be mapped. */
+static void stock_make_room(size_t bytes, size_t most)
+{
+	struct piece piece;
+
+	while (stock_count && stock_bytes + bytes > most) {
+		piece = stock_take(0);
+		os_unmap(piece.start, piece.length);
+	}
+}
+
+/* The shortest piece of the stock from @length to a quarter more. */
+static struct piece stock_find(size_t length)
+{
+	size_t i, best = stock_count;
+
+	for (i = 0; i < stock_count; i++)
+		if (stock[i].length >= length && stock[i].length <= length + length / 4 &&
+		    (best == stock_count || stock[i].length <= stock[best].length))
+			best = i;
+	return best < stock_count ? stock_take(best) : (struct piece){ NULL, 0 };
+}
+
+static struct piece take_from_stock(size_t length)
+{
+	struct piece piece;
+
+	lock_take(&large_lock);
+	piece = stock_find(length);
+	if (piece.start)
+		count(1, piece.length);
+	lock_release(&large_lock);
+	return piece;
+}
+
+static struct piece map(size_t length)
+{
+	struct piece piece;
+
+	lock_take(&large_lock);
+	stock_make_room(used_bytes + length, used_peak);
+	count(1, length);
+	lock_release(&large_lock);
+	piece = (struct piece){ os_map(length), length };
+	if (piece.start)
+		return piece;
+	lock_take(&large_lock);
+	count(-1, -(long)length);
+	lock_release(&large_lock);
+	return piece;
+}
+
+/* With the data at a round address, for which no stock is kept. */
+static struct block *alloc_aligned(size_t bytes, size_t align)
+{
+	size_t length = align_up(LARGE_LEAD + bytes + align, os_page_size);
+	struct piece piece = map(length);
+	char *start, *data, *end;
+
+	if (!piece.start)
+		return NULL;
+	data = (char *)align_up((uintptr_t)piece.start + LARGE_LEAD, align);
+	start = (char *)align_down((uintptr_t)data - LARGE_LEAD, os_page_size);
+	end = (char *)align_up((uintptr_t)data + bytes, os_page_size);
+	os_unmap(piece.start, start - piece.start);
+	os_unmap(end, piece.start + length - end);
+	lock_take(&large_lock);
+	count(0, (end - start) - (long)length);
+	lock_release(&large_lock);
+	return set_block(start, end - start, data);
 }
 
 /**
- * large_alloc() - a block in a mapping of its own, its data zero
+ * large_alloc() - a block in a mapping of its own
  * @bytes: of data
  * @align: of the data, a power of two, at least BLOCK_ALIGN
+ * @dirty: set to how many bytes at the start of the data may not be zero
  *
  * Return: the block, or NULL if the kernel refused.
  */
-struct block *large_alloc(size_t bytes, size_t align)
+struct block *large_alloc(size_t bytes, size_t align, size_t *dirty)
 {
-	size_t spare = align > BLOCK_ALIGN ? align : 0;
-	size_t length = align_up(BLOCK_ALIGN + bytes + LARGE_TAIL + spare,
-				 os_page_size);
-	char *mapping = os_map(length);
-	char *start, *data, *end;
+	size_t length = align_up(LARGE_LEAD + bytes, os_page_size);
+	struct piece piece;
 
-	if (!mapping)
+	*dirty = 0;
+	if (align > BLOCK_ALIGN)
+		return alloc_aligned(bytes, align);
+	piece = take_from_stock(length);
+	if (piece.start)
+		*dirty = piece.length;
+	else
+		piece = map(length);
+	if (!piece.start)
 		return NULL;
-	data = (char *)align_up((uintptr_t)mapping + BLOCK_ALIGN, align);
-	start = (char *)align_down((uintptr_t)data - BLOCK_ALIGN, os_page_size);
-	end = (char *)align_up((uintptr_t)data + bytes + LARGE_TAIL,
-			       os_page_size);
-	os_unmap(mapping, start - mapping);
-	os_unmap(end, mapping + length - end);
-	count(1, end - start);
-	return set_block(start, end - start, data);
+	return set_block(piece.start, piece.length, piece.start + LARGE_LEAD);
+}
+
+/**
+ * large_usable() - how many bytes the program may use
+ * @b: from large_alloc()
+ */
+size_t large_usable(const struct block *b)
+{
+	struct piece piece = piece_of(b);
+
+	return piece.start + piece.length - (char *)block_data(b);
 }
 
 /**
@@ -93,41 +228,71 @@ struct block *large_alloc(size_t bytes, size_t align)
  */
 struct block *large_resize(struct block *b, size_t bytes)
 {
-	size_t distance = *block_word_before(b);
-	size_t old_length, length;
-	char *start = mapping_of(b, &old_length);
+	struct piece piece = piece_of(b);
+	size_t offset = (char *)block_data(b) - piece.start;
+	size_t length = align_up(offset + bytes, os_page_size);
+	char *start;
 
-	length = align_up(distance + BLOCK_META + bytes + LARGE_TAIL,
-			  os_page_size);
-	if (length == old_length)
+	if (length == piece.length)
 		return b;
-	start = os_remap(start, old_length, length);
+	start = os_remap(piece.start, piece.length, length);
 	if (!start)
 		return NULL;
-	count(0, (long)(length - old_length));
-	return set_block(start, length, start + distance + BLOCK_META);
+	lock_take(&large_lock);
+	count(0, (long)(length - piece.length));
+	stock_make_room(used_bytes, used_peak);
+	lock_release(&large_lock);
+	return set_block(start, length, start + offset);
 }
 
 /**
- * large_free() - unmap a block
+ * large_free() - take a block back: into the stock, or unmap it
  * @b: from large_alloc()
  */
 void large_free(struct block *b)
 {
-	size_t length;
-	char *start = mapping_of(b, &length);
+	struct piece piece = piece_of(b);
 
-	count(-1, -(long)length);
-	os_unmap(start, length);
+	block_set(b, 0, 0, BLOCK_FREE);
+	lock_take(&large_lock);
+	count(-1, -(long)piece.length);
+	if (piece.length <= STOCK_BYTES) {
+		if (stock_count == STOCK_BLOCKS)
+			stock_make_room(0, stock_bytes - 1);
+		stock_make_room(piece.length, STOCK_BYTES);
+		stock[stock_count++] = piece;
+		stock_bytes += piece.length;
+		piece.length = 0;
+	}
+	lock_release(&large_lock);
+	os_unmap(piece.start, piece.length);
+}
+
+/**
+ * large_release() - unmap the stock
+ *
+ * Return: bytes given back.
+ */
+size_t large_release(void)
+{
+	size_t bytes;
+
+	lock_take(&large_lock);
+	bytes = stock_bytes;
+	stock_make_room(0, 0);
+	lock_release(&large_lock);
+	return bytes;
 }
 
 /**
  * large_count() - how many blocks have their own mapping now
  * @blocks: set to their number
  * @bytes: set to the size of their mappings
+ *
+ * With large_lock held.
  */
 void large_count(size_t *blocks, size_t *bytes)
 {
-	*blocks = __atomic_load_n(&mapped_blocks, __ATOMIC_RELAXED);
-	*bytes = __atomic_load_n(&mapped_bytes, __ATOMIC_RELAXED);
+	*blocks = used_blocks;
+	*bytes = used_bytes;
 }

@@ -36,18 +36,17 @@ void os_start(void)
 }
 
 /**
- * os_random() - a number that nobody outside this process knows
+ * os_random() - numbers that nobody outside this process knows
+ * @numbers: two of them
  *
- * Return: the first of the 16 random bytes that the kernel hands each program.
+ * The 16 random bytes that the kernel hands each program.
  */
-unsigned long os_random(void)
+void os_random(uint64_t numbers[2])
 {
-	unsigned long number = 0;
 	const void *bytes = (const void *)getauxval(AT_RANDOM);
 
 	if (bytes)
-		memcpy(&number, bytes, sizeof(number));
-	return number;
+		memcpy(numbers, bytes, 2 * sizeof(*numbers));
 }
 
 /* Move the break so that it is @bytes further and at the end of a page. */
@@ -128,6 +127,25 @@ void os_unmap(char *start, size_t bytes)
 	if (bytes)
 		munmap(start, bytes);
 	errno = saved;
+}
+
+/**
+ * os_purge() - give pages back, but keep the addresses
+ * @start: a page boundary
+ * @bytes: a multiple of the page size
+ *
+ * Who touches them next gets zeroed pages. (Pages that were locked into memory
+ * stay, and so do their contents.)
+ *
+ * Return: whether they are gone.
+ */
+bool os_purge(char *start, size_t bytes)
+{
+	int saved = errno;
+	bool gone = !madvise(start, bytes, MADV_DONTNEED);
+
+	errno = saved;
+	return gone;
 }
 
 /**

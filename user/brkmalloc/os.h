@@ -26,11 +26,12 @@ static inline size_t align_down(size_t n, size_t to)
 }
 
 void os_start(void);
-unsigned long os_random(void);
+void os_random(uint64_t numbers[2]);
 char *os_break_grow(size_t least, size_t more, size_t *got);
 bool os_break_shrink(char *end, size_t bytes);
 char *os_map(size_t bytes);
 void os_unmap(char *start, size_t bytes);
+bool os_purge(char *start, size_t bytes);
 char *os_remap(char *start, size_t old_bytes, size_t new_bytes);
 bool os_is_mapped(const void *address);
 

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * arena.c - which heap does a thread use?
+ *
+ * An arena is a heap with a lock. The first one has the program's first thread,
+ * and as long as no two threads get in each other's way there is no other. A
+ * thread that finds the lock of its arena taken again and again moves to the arena
+ * with the fewest threads; if none has fewer, to a new one.
+ *
+ * A block is given back to the arena that it came from, whoever frees it: its
+ * number is in the meta block. If that arena is busy the block is put on a stack
+ * there, by one compare-and-swap, and whoever takes the lock next takes it in.
+ */
+#include "arena.h"
+#include "config.h"
+#include "large.h"
+
+#define WAITED_ENOUGH	16	/* times, before a thread moves */
+
+static struct arena first = { .lock = LOCK_INITIALIZER };
+static struct arena *arenas[BLOCK_ARENAS] = { &first };
+static unsigned int arenas_count = 1;
+static struct lock arenas_lock = LOCK_INITIALIZER;
+
+/* Take in what others have returned. */
+static void drain(struct arena *arena)
+{
+	struct block *b, *next;
+
+	b = __atomic_exchange_n(&arena->returned, NULL, __ATOMIC_ACQUIRE);
+	for (; b; b = next) {
+		next = block_next(b);
+		heap_free(&arena->heap, b);
+	}
+}
+
+/**
+ * arena_try() - take the lock if nobody has it
+ * @arena: which
+ *
+ * Return: whether it is ours now.
+ */
+bool arena_try(struct arena *arena)
+{
+	if (!lock_try(&arena->lock))
+		return false;
+	if (unlikely(__atomic_load_n(&arena->returned, __ATOMIC_RELAXED)))
+		drain(arena);
+	return true;
+}
+
+/**
+ * arena_take() - take the lock of an arena
+ * @arena: which
+ */
+void arena_take(struct arena *arena)
+{
+	if (arena_try(arena))
+		return;
+	__atomic_fetch_add(&arena->waited, 1, __ATOMIC_RELAXED);
+	lock_take(&arena->lock);
+}
+
+/**
+ * arena_release() - release it
+ * @arena: which
+ */
+void arena_release(struct arena *arena)
+{
+	lock_release(&arena->lock);
+}
+
+/**
+ * arena_nth() - the arena of a number
+ * @n: from zero on
+ *
+ * Return: the arena, or NULL if there are no more.
+ */
+struct arena *arena_nth(unsigned int n)
+{
+	return n < __atomic_load_n(&arenas_count, __ATOMIC_ACQUIRE) ? arenas[n] : NULL;
+}
+
+/**
+ * arena_of() - the arena that a block belongs to
+ * @b: of a heap
+ */
+struct arena *arena_of(const struct block *b)
+{
+	return arenas[block_arena(b)];
+}
+
+static struct arena *arena_new(void)
+{
+	struct arena *arena;
+
+	if (arenas_count == config.arena_max)
+		return NULL;
+	arena = (struct arena *)os_map(align_up(sizeof(*arena), os_page_size));
+	if (!arena)
+		return NULL;
+	pthread_mutex_init(&arena->lock.mutex, NULL);
+	arena->heap.arena = arenas_count;
+	arenas[arenas_count] = arena;
+	__atomic_store_n(&arenas_count, arenas_count + 1, __ATOMIC_RELEASE);
+	return arena;
+}
+
+static struct arena *least_used(void)
+{
+	struct arena *least = arenas[0];
+	unsigned int i;
+
+	for (i = 1; i < arenas_count; i++)
+		if (arenas[i]->threads < least->threads)
+			least = arenas[i];
+	return least;
+}
+
+/**
+ * arena_join() - an arena for a new thread
+ */
+struct arena *arena_join(void)
+{
+	struct arena *arena;
+
+	lock_take(&arenas_lock);
+	arena = least_used();
+	arena->threads++;
+	lock_release(&arenas_lock);
+	return arena;
+}
+
+/**
+ * arena_leave() - a thread needs its arena no more
+ * @arena: from arena_join()
+ */
+void arena_leave(struct arena *arena)
+{
+	lock_take(&arenas_lock);
+	arena->threads--;
+	lock_release(&arenas_lock);
+}
+
+/**
+ * arena_move() - is there a better arena for this thread?
+ * @arena: its arena
+ *
+ * Return: the arena to use from now on.
+ */
+struct arena *arena_move(struct arena *arena)
+{
+	struct arena *to;
+
+	if (likely(__atomic_load_n(&arena->waited, __ATOMIC_RELAXED) < WAITED_ENOUGH))
+		return arena;
+	lock_take(&arenas_lock);
+	__atomic_store_n(&arena->waited, 0, __ATOMIC_RELAXED);
+	to = least_used();
+	if (to->threads + 1 >= arena->threads)
+		to = arena->threads > 1 ? arena_new() : NULL;
+	if (to) {
+		arena->threads--;
+		to->threads++;
+		arena = to;
+	}
+	lock_release(&arenas_lock);
+	return arena;
+}
+
+/**
+ * arena_return() - put blocks on the stack of an arena that is busy
+ * @arena: theirs
+ * @first: of them
+ * @last: of them; each leads to the next
+ */
+void arena_return(struct arena *arena, struct block *first, struct block *last)
+{
+	struct block *head = __atomic_load_n(&arena->returned, __ATOMIC_RELAXED);
+
+	do {
+		block_set_next(last, head);
+	} while (!__atomic_compare_exchange_n(&arena->returned, &head, first, true,
+					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+/**
+ * arena_take_all() - bring everything to rest
+ *
+ * After it nobody else changes a heap or the stock of mappings; the caches of
+ * other threads do change.
+ */
+void arena_take_all(void)
+{
+	unsigned int i;
+
+	lock_take(&arenas_lock);
+	for (i = 0; i < arenas_count; i++)
+		arena_take(arenas[i]);
+	lock_take(&break_lock);
+	lock_take(&large_lock);
+}
+
+/**
+ * arena_release_all() - let it go on
+ */
+void arena_release_all(void)
+{
+	unsigned int i = arenas_count;
+
+	lock_release(&large_lock);
+	lock_release(&break_lock);
+	while (i--)
+		arena_release(arenas[i]);
+	lock_release(&arenas_lock);
+}
+
+static void before_fork(void)
+{
+	arena_take_all();
+	lock_let_owner_pass();
+}
+
+/* Parent and child alike; the child has no other thread that could wait. */
+static void after_fork(void)
+{
+	lock_let_nobody_pass();
+	arena_release_all();
+}
+
+/**
+ * arena_watch_fork() - hold all locks across every fork from now on
+ *
+ * Once, before there are threads. May call malloc.
+ */
+void arena_watch_fork(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * arena.h - which heap does a thread use? The contract of arena.c
+ */
+#ifndef BRKMALLOC_ARENA_H
+#define BRKMALLOC_ARENA_H
+
+#include "heap.h"
+#include "lock.h"
+
+/**
+ * struct arena - a heap and those who use it
+ * @lock: of all that follows but @returned
+ * @heap: the heap
+ * @returned: blocks that threads of other arenas freed, linked by @next; they
+ *	are taken out by whoever takes the lock next
+ * @threads: how many threads take their blocks from here; under arenas_lock
+ * @waited: how often a thread found the lock taken
+ */
+struct arena {
+	struct lock	lock;
+	struct heap	heap;
+	struct block	*returned;
+	unsigned int	threads;
+	unsigned int	waited;
+};
+
+void arena_take(struct arena *arena);
+bool arena_try(struct arena *arena);
+void arena_release(struct arena *arena);
+struct arena *arena_of(const struct block *b);
+struct arena *arena_nth(unsigned int n);
+struct arena *arena_join(void);
+struct arena *arena_move(struct arena *arena);
+void arena_leave(struct arena *arena);
+void arena_return(struct arena *arena, struct block *first, struct block *last);
+void arena_take_all(void);
+void arena_release_all(void);
+void arena_watch_fork(void);
+
+#endif /* BRKMALLOC_ARENA_H */

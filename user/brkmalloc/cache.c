@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cache.c - which blocks does a thread keep for itself?
+ *
+ * A stack of free blocks for each size up to a kilobyte: a bin. What a thread frees
+ * goes there and is what its next malloc of that size returns, without a lock and
+ * while the memory is still in the processor's cache. To the heap such a block is
+ * in use.
+ *
+ *   head[bin] --> | meta cached | link | check | ...  --> | meta cached | ...
+ *
+ * An empty bin fetches a batch from the arena; each time it has to, a larger one. A
+ * full bin is first allowed to grow, as far as the thread's share of memory goes,
+ * and then gives its older half home. When a thread ends all goes home.
+ *
+ * BRKMALLOC_CACHE=0 switches this layer off.
+ */
+#include "cache.h"
+#include "config.h"
+#include "guard.h"
+
+#define BATCH_BYTES	4096UL	/* fetched at once, at most */
+#define LIMIT_FIRST	2048UL	/* bytes in a bin at first, ... */
+#define LIMIT_FIRST_MIN	2U	/* ... but so many blocks at least */
+#define LIMIT_FIRST_MAX	16U
+#define LIMIT_MAX	128U
+#define SHARE_LEAST	(256UL << 10)	/* bytes that all bins may grow to, or ... */
+#define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
+
+_Thread_local struct cache cache;
+
+static pthread_key_t at_exit;
+
+static unsigned int first_limit(size_t size)
+{
+	size_t limit = LIMIT_FIRST / size;
+
+	if (limit < LIMIT_FIRST_MIN)
+		return LIMIT_FIRST_MIN;
+	return limit < LIMIT_FIRST_MAX ? limit : LIMIT_FIRST_MAX;
+}
+
+static void begin(void)
+{
+	size_t bin;
+
+	cache.arena = arena_join();
+	cache.life = config.cache ? CACHE_ALIVE : CACHE_GONE;
+	for (bin = 1; bin < CACHE_BINS; bin++) {
+		cache.limit[bin] = first_limit((bin + 1) << BLOCK_SHIFT);
+		cache.room[bin] = config.cache ? cache.limit[bin] : 0;
+		cache.batch[bin] = 1;
+	}
+	/* May call malloc, which the cache is ready for now. */
+	pthread_setspecific(at_exit, &cache);
+}
+
+static inline bool link_is_good(const struct block *b)
+{
+	return b->check - b->next == secret.link;
+}
+
+/* Free what is of @arena in a list of cached blocks; return the rest. */
+static struct block *free_those_of(struct arena *arena, struct block *list)
+{
+	struct block *rest = NULL, *next;
+
+	for (; list; list = next) {
+		next = block_next(list);
+		if (arena_of(list) == arena) {
+			heap_free(&arena->heap, list);
+		} else {
+			block_set_next(list, rest);
+			rest = list;
+		}
+	}
+	return rest;
+}
+
+/* The same, when the arena is busy. */
+static struct block *return_those_of(struct arena *arena, struct block *list)
+{
+	struct block *rest = NULL, *first = NULL, *last = NULL, *next;
+
+	for (; list; list = next) {
+		next = block_next(list);
+		if (arena_of(list) == arena) {
+			block_set_next(list, first);
+			first = list;
+			if (!last)
+				last = list;
+		} else {
+			block_set_next(list, rest);
+			rest = list;
+		}
+	}
+	arena_return(arena, first, last);
+	return rest;
+}
+
+/* Every block of a list goes to its arena; nobody waits for a lock. */
+static void give_home(struct block *list)
+{
+	struct arena *arena;
+
+	while (list) {
+		arena = arena_of(list);
+		if (arena_try(arena)) {
+			list = free_those_of(arena, list);
+			arena_release(arena);
+		} else {
+			list = return_those_of(arena, list);
+		}
+	}
+}
+
+/**
+ * cache_give_home() - free a block without keeping it
+ * @b: in use, of any arena
+ */
+void cache_give_home(struct block *b)
+{
+	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
+	block_set_next(b, NULL);
+	give_home(b);
+}
+
+/* Give all blocks of a bin home but the newest @keep. */
+static void shorten(size_t bin, int keep)
+{
+	struct block **link = &cache.head[bin], *b = *link, *last = NULL;
+	int kept = 0;
+
+	for (; b && kept < keep; kept++) {
+		if (!link_is_good(b))
+			guard_cached(b);
+		last = b;
+		b = block_next(b);
+	}
+	if (last) {
+		block_set_next(last, NULL);
+		last->check = last->next + secret.link;
+	} else {
+		*link = NULL;
+	}
+	cache.room[bin] = cache.limit[bin] - kept;
+	for (last = b; last; last = block_next(last))
+		if (!link_is_good(last))
+			guard_cached(last);
+	give_home(b);
+}
+
+static size_t share(void)
+{
+	size_t bytes = cache.arena->heap.bytes / SHARE_OF_HEAP;
+
+	return bytes > SHARE_LEAST ? bytes : SHARE_LEAST;
+}
+
+/**
+ * cache_make_room() - make room in the bin of a block
+ * @bin: for which cache_push() found none
+ *
+ * Return: whether there is room now; not if the thread has no cache.
+ */
+bool cache_make_room(size_t bin)
+{
+	size_t more = cache.limit[bin] * ((bin + 1) << BLOCK_SHIFT);
+
+	if (unlikely(cache.life != CACHE_ALIVE)) {
+		cache.room[bin] = 0;
+		if (cache.life == CACHE_GONE)
+			return false;
+		begin();
+		return cache.life == CACHE_ALIVE;
+	}
+	if (cache.limit[bin] * 2 <= LIMIT_MAX && cache.grown + more <= share()) {
+		cache.grown += more;
+		cache.room[bin] = cache.limit[bin];
+		cache.limit[bin] *= 2;
+		return true;
+	}
+	shorten(bin, cache.limit[bin] / 2);
+	cache.batch[bin] = (cache.batch[bin] + 1) / 2;
+	return true;
+}
+
+static struct block *fetch_one(size_t size)
+{
+	struct block *b;
+	size_t dirty;
+
+	arena_take(cache.arena);
+	b = heap_alloc(&cache.arena->heap, size, &dirty);
+	arena_release(cache.arena);
+	return b;
+}
+
+/* Put @count blocks, one behind the other from @b on, into their bins. */
+static void keep(struct block *b, size_t count)
+{
+	struct block *after;
+	size_t bin;
+
+	for (; count; count--, b = after) {
+		after = block_after(b);
+		bin = b->units - 1;
+		if (bin >= CACHE_BINS || !cache_push(bin, b))
+			cache_give_home(b);
+	}
+}
+
+/**
+ * cache_fetch() - a block in use, when the bin has none
+ * @size: of the block, by block_size_for(), for up to CACHE_DATA_MAX bytes
+ *
+ * Return: the block, or NULL if the kernel refused.
+ */
+struct block *cache_fetch(size_t size)
+{
+	size_t bin = (size >> BLOCK_SHIFT) - 1;
+	size_t count, dirty, most;
+	struct block *b;
+
+	if (unlikely(cache.life == CACHE_UNBORN))
+		begin();
+	b = cache.head[bin];
+	if (unlikely(b)) {
+		if (!link_is_good(b))
+			guard_cached(b);
+		return cache_pop(bin);	/* asked by another bin, for up to 8 bytes */
+	}
+	if (unlikely(cache.life == CACHE_GONE))
+		return fetch_one(size);
+	cache.arena = arena_move(cache.arena);
+	count = cache.batch[bin];
+	arena_take(cache.arena);
+	b = heap_carve(&cache.arena->heap, size, &count, &dirty);
+	arena_release(cache.arena);
+	if (!b)
+		return NULL;
+	most = BATCH_BYTES / size;
+	if (most > cache.limit[bin])
+		most = cache.limit[bin];
+	if (cache.batch[bin] < most)
+		cache.batch[bin] = cache.batch[bin] * 2 < most ? cache.batch[bin] * 2 : most;
+	if (count > 1)
+		keep(block_after(b), count - 1);
+	return b;
+}
+
+/**
+ * cache_arena() - the arena of this thread
+ */
+struct arena *cache_arena(void)
+{
+	if (unlikely(cache.life == CACHE_UNBORN))
+		begin();
+	cache.arena = arena_move(cache.arena);
+	return cache.arena;
+}
+
+/**
+ * cache_flush() - give all blocks of this thread home
+ */
+void cache_flush(void)
+{
+	size_t bin;
+
+	for (bin = 1; bin < CACHE_BINS; bin++)
+		if (cache.head[bin])
+			shorten(bin, 0);
+}
+
+/* Whatever else runs in the thread after this does without a cache. */
+static void end(void *unused)
+{
+	size_t bin;
+
+	(void)unused;
+	cache.life = CACHE_GONE;
+	cache_flush();
+	for (bin = 0; bin < CACHE_BINS; bin++)
+		cache.room[bin] = 0;
+	arena_leave(cache.arena);
+}
+
+/**
+ * cache_watch_threads() - notice their ends from now on; once, before all else
+ */
+void cache_watch_threads(void)
+{
+	pthread_key_create(&at_exit, end);
+}

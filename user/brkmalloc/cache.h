@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * cache.h - which blocks does a thread keep for itself? The contract of cache.c
+ *
+ * The two functions that nearly every call of malloc and free ends in are here,
+ * to be part of these.
+ */
+#ifndef BRKMALLOC_CACHE_H
+#define BRKMALLOC_CACHE_H
+
+#include "arena.h"
+
+#define CACHE_BINS	65U		/* one for each size of block up to ... */
+#define CACHE_DATA_MAX	1032UL		/* ... that for so many bytes of data */
+
+/**
+ * enum cache_life - of a thread's cache
+ * @CACHE_UNBORN: the thread has not called us yet
+ * @CACHE_ALIVE: in use
+ * @CACHE_GONE: the thread is ending, or caches are switched off
+ */
+enum cache_life {
+	CACHE_UNBORN,
+	CACHE_ALIVE,
+	CACHE_GONE,
+};
+
+/**
+ * struct cache - blocks that a thread has freed, ready for its next malloc
+ * @head: the first block of each bin; bin n has those of n + 1 units
+ * @room: how many blocks more a bin takes
+ * @limit: how many it takes in all
+ * @batch: how many are fetched at once when it is empty
+ * @arena: where they are fetched
+ * @grown: bytes that the bins take more than at first
+ * @life: see above
+ */
+struct cache {
+	struct block	*head[CACHE_BINS];
+	int32_t		room[CACHE_BINS];
+	uint8_t		limit[CACHE_BINS];
+	uint8_t		batch[CACHE_BINS];
+	struct arena	*arena;
+	size_t		grown;
+	enum cache_life	life;
+};
+
+extern _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
+
+struct block *cache_fetch(size_t size);
+bool cache_make_room(size_t bin);
+void cache_give_home(struct block *b);
+struct arena *cache_arena(void);
+void cache_flush(void);
+void cache_watch_threads(void);
+
+/*
+ * A cached block has its state changed, so that a second free of it is noticed,
+ * and two words: the link to the next one, and what it must be.
+ */
+
+/* A block out of a bin, or NULL if it is empty or the first block was written to. */
+static inline struct block *cache_pop(size_t bin)
+{
+	struct block *b = cache.head[bin];
+	uint64_t key = secret.link;
+
+	if (unlikely(!b) || unlikely(b->check - b->next != key))
+		return NULL;
+	cache.head[bin] = (struct block *)(b->next ^ (uintptr_t)b ^ key);
+	cache.room[bin]++;
+	b->check = 0;
+	block_change_state(b, BLOCK_CACHED, BLOCK_USED);
+	return b;
+}
+
+/* Return: whether there was room. */
+static inline bool cache_push(size_t bin, struct block *b)
+{
+	uint64_t key = secret.link;
+
+	if (unlikely(--cache.room[bin] < 0))
+		return false;
+	b->next = (uintptr_t)cache.head[bin] ^ (uintptr_t)b ^ key;
+	b->check = b->next + key;
+	cache.head[bin] = b;
+	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
+	return true;
+}
+
+#endif /* BRKMALLOC_CACHE_H */
