@@ -35,9 +35,8 @@ static void draw_secret(void)
 	uint64_t random[2] = { 0 };
 
 	os_random(random);
-	secret.mix = random[0];
-	secret.multiplier = random[1] | 1;
-	secret.link = random[0] * 0x9e3779b97f4a7c15UL ^ random[1];
+	secret.multiplier = random[0] | 1;
+	secret.link = random[1] | 1;
 }
 
 static void start(void)
@@ -144,7 +143,7 @@ EXPORT void *malloc(size_t size)
 	struct block *b;
 
 	if (likely(size <= CACHE_DATA_MAX)) {
-		b = cache_pop((size + BLOCK_META - 1) >> BLOCK_SHIFT);
+		b = cache_pop(cache_bin_for(size));
 		if (likely(b))
 			return block_data(b);
 	}
@@ -182,7 +181,7 @@ EXPORT void *calloc(size_t n, size_t size)
 
 static void free_block(struct block *b)
 {
-	size_t bin = b->units - 1UL;
+	size_t bin = b->units;
 
 	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
 		return;
@@ -212,11 +211,15 @@ static noinline void free_slow(void *data)
 EXPORT void free(void *data)
 {
 	struct block *b = block_of(data);
+	uint64_t meta;
 
-	if (likely(extent_has_place((uintptr_t)data)) &&
-	    likely(block_state(b) == BLOCK_USED) && likely(b->units <= CACHE_BINS) &&
-	    likely(cache_push(b->units - 1UL, b)))
-		return;
+	if (likely(extent_has_place((uintptr_t)data))) {
+		meta = block_meta(b);
+		if (likely(meta_state(meta, b) == BLOCK_USED) &&
+		    likely(meta_units(meta) < CACHE_BINS) &&
+		    likely(cache_push(meta_units(meta), b)))
+			return;
+	}
 	free_slow(data);
 }
 

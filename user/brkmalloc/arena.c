@@ -13,7 +13,7 @@
  */
 #include "arena.h"
 #include "config.h"
-#include "large.h"
+#include "stock.h"
 
 #define WAITED_ENOUGH	16	/* times, before a thread moves */
 
@@ -198,7 +198,7 @@ void arena_take_all(void)
 	for (i = 0; i < arenas_count; i++)
 		arena_take(arenas[i]);
 	lock_take(&break_lock);
-	lock_take(&large_lock);
+	lock_take(&stock_lock);
 }
 
 /**
@@ -208,7 +208,7 @@ void arena_release_all(void)
 {
 	unsigned int i = arenas_count;
 
-	lock_release(&large_lock);
+	lock_release(&stock_lock);
 	lock_release(&break_lock);
 	while (i--)
 		arena_release(arenas[i]);

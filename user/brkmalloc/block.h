@@ -60,6 +60,16 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+/*
+ * What another thread may write at the same time: a plain load, which the compiler
+ * can make part of an instruction, but for the tool that looks for races.
+ */
+#ifdef __SANITIZE_THREAD__
+#define PEEK(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#else
+#define PEEK(x)		(x)
+#endif
+
 #define BLOCK_ALIGN	16UL
 #define BLOCK_SHIFT	4
 #define BLOCK_META	8UL		/* bytes of a meta block */
@@ -125,29 +135,41 @@ static_assert(sizeof(struct block) + sizeof(size_t) == BLOCK_MIN, "layout");
 
 /**
  * struct secret - numbers that nobody outside of this process knows
- * @mix: goes into each seal
  * @multiplier: odd, of the seals
- * @link: mangles links
+ * @link: mangles links; never zero
  */
 struct secret {
-	uint64_t mix;
 	uint64_t multiplier;
 	uint64_t link;
 };
 
-extern struct secret secret;
+extern HIDDEN struct secret secret;
 
 static inline uint64_t block_hash(const struct block *b, uint64_t units)
 {
-	return ((uintptr_t)b ^ units ^ secret.mix) * secret.multiplier;
+	return ((uintptr_t)b ^ units) * secret.multiplier;
 }
 
-/* The state; something from BLOCK_STATES on if this is no meta block. */
+/* The meta block as it is now; its home byte may change meanwhile. */
+static inline uint64_t block_meta(const struct block *b)
+{
+	return PEEK(b->meta);
+}
+
+static inline uint64_t meta_units(uint64_t meta)
+{
+	return (uint32_t)meta;
+}
+
+/* The state; something from BLOCK_STATES on if this is no meta block of @b. */
+static inline uint64_t meta_state(uint64_t meta, const struct block *b)
+{
+	return (meta ^ block_hash(b, meta_units(meta))) >> BLOCK_SEAL_SHIFT;
+}
+
 static inline uint64_t block_state(const struct block *b)
 {
-	uint64_t meta = __atomic_load_n(&b->meta, __ATOMIC_RELAXED);
-
-	return (meta ^ block_hash(b, (uint32_t)meta)) >> BLOCK_SEAL_SHIFT;
+	return meta_state(block_meta(b), b);
 }
 
 static inline bool block_is_sound(const struct block *b)

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "guard.h"
 
+#define BIN_FIRST	(BLOCK_MIN >> BLOCK_SHIFT)
 #define BATCH_BYTES	4096UL	/* fetched at once, at most */
 #define LIMIT_FIRST	2048UL	/* bytes in a bin at first, ... */
 #define LIMIT_FIRST_MIN	2U	/* ... but so many blocks at least */
@@ -27,7 +28,8 @@
 #define SHARE_LEAST	(256UL << 10)	/* bytes that all bins may grow to, or ... */
 #define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
 
-_Thread_local struct cache cache;
+struct block cache_nil;
+_Thread_local struct cache cache = { .head = { [0 ... CACHE_BINS - 1] = &cache_nil } };
 
 static pthread_key_t at_exit;
 
@@ -46,18 +48,13 @@ static void begin(void)
 
 	cache.arena = arena_join();
 	cache.life = config.cache ? CACHE_ALIVE : CACHE_GONE;
-	for (bin = 1; bin < CACHE_BINS; bin++) {
-		cache.limit[bin] = first_limit((bin + 1) << BLOCK_SHIFT);
+	for (bin = BIN_FIRST; bin < CACHE_BINS; bin++) {
+		cache.limit[bin] = first_limit(bin << BLOCK_SHIFT);
 		cache.room[bin] = config.cache ? cache.limit[bin] : 0;
 		cache.batch[bin] = 1;
 	}
 	/* May call malloc, which the cache is ready for now. */
 	pthread_setspecific(at_exit, &cache);
-}
-
-static inline bool link_is_good(const struct block *b)
-{
-	return b->check - b->next == secret.link;
 }
 
 /* Free what is of @arena in a list of cached blocks; return the rest. */
@@ -125,29 +122,39 @@ void cache_give_home(struct block *b)
 	give_home(b);
 }
 
-/* Give all blocks of a bin home but the newest @keep. */
-static void shorten(size_t bin, int keep)
+/* Cut the list of a bin behind its newest @keep blocks. Return: the others. */
+static struct block *cut(size_t bin, int keep)
 {
-	struct block **link = &cache.head[bin], *b = *link, *last = NULL;
-	int kept = 0;
+	struct block *b = cache.head[bin], *last = NULL;
+	int kept;
 
-	for (; b && kept < keep; kept++) {
-		if (!link_is_good(b))
+	for (kept = 0; b != &cache_nil && kept < keep; kept++) {
+		if (!cache_link_is_good(b))
 			guard_cached(b);
 		last = b;
 		b = block_next(b);
 	}
-	if (last) {
-		block_set_next(last, NULL);
-		last->check = last->next + secret.link;
-	} else {
-		*link = NULL;
-	}
+	if (last)
+		cache_link(last, &cache_nil);
+	else
+		cache.head[bin] = &cache_nil;
 	cache.room[bin] = cache.limit[bin] - kept;
-	for (last = b; last; last = block_next(last))
-		if (!link_is_good(last))
-			guard_cached(last);
-	give_home(b);
+	return b;
+}
+
+/* Give all blocks of a bin home but the newest @keep. */
+static void shorten(size_t bin, int keep)
+{
+	struct block *b = cut(bin, keep), *next, *list = NULL;
+
+	for (; b != &cache_nil; b = next) {
+		if (!cache_link_is_good(b))
+			guard_cached(b);
+		next = block_next(b);
+		block_set_next(b, list);
+		list = b;
+	}
+	give_home(list);
 }
 
 static size_t share(void)
@@ -165,7 +172,7 @@ static size_t share(void)
  */
 bool cache_make_room(size_t bin)
 {
-	size_t more = cache.limit[bin] * ((bin + 1) << BLOCK_SHIFT);
+	size_t more = cache.limit[bin] * (bin << BLOCK_SHIFT);
 
 	if (unlikely(cache.life != CACHE_ALIVE)) {
 		cache.room[bin] = 0;
@@ -204,7 +211,7 @@ static void keep(struct block *b, size_t count)
 
 	for (; count; count--, b = after) {
 		after = block_after(b);
-		bin = b->units - 1;
+		bin = b->units;
 		if (bin >= CACHE_BINS || !cache_push(bin, b))
 			cache_give_home(b);
 	}
@@ -218,17 +225,17 @@ static void keep(struct block *b, size_t count)
  */
 struct block *cache_fetch(size_t size)
 {
-	size_t bin = (size >> BLOCK_SHIFT) - 1;
+	size_t bin = size >> BLOCK_SHIFT;
 	size_t count, dirty, most;
 	struct block *b;
 
 	if (unlikely(cache.life == CACHE_UNBORN))
 		begin();
 	b = cache.head[bin];
-	if (unlikely(b)) {
-		if (!link_is_good(b))
+	if (b != &cache_nil) {
+		if (!cache_link_is_good(b))
 			guard_cached(b);
-		return cache_pop(bin);	/* asked by another bin, for up to 8 bytes */
+		return cache_pop(bin);	/* malloc looked into the bin of up to 8 bytes */
 	}
 	if (unlikely(cache.life == CACHE_GONE))
 		return fetch_one(size);
@@ -267,8 +274,7 @@ void cache_flush(void)
 {
 	size_t bin;
 
-	for (bin = 1; bin < CACHE_BINS; bin++)
-		if (cache.head[bin])
+	for (bin = BIN_FIRST; bin < CACHE_BINS; bin++)
 			shorten(bin, 0);
 }
 

@@ -10,8 +10,8 @@
 
 #include "arena.h"
 
-#define CACHE_BINS	65U		/* one for each size of block up to ... */
-#define CACHE_DATA_MAX	1032UL		/* ... that for so many bytes of data */
+#define CACHE_BINS	66U	/* bin n has the blocks of n units */
+#define CACHE_DATA_MAX	((CACHE_BINS - 1) * BLOCK_ALIGN - BLOCK_META)
 
 /**
  * enum cache_life - of a thread's cache
@@ -27,7 +27,7 @@ enum cache_life {
 
 /**
  * struct cache - blocks that a thread has freed, ready for its next malloc
- * @head: the first block of each bin; bin n has those of n + 1 units
+ * @head: the first block of each bin, or cache_nil
  * @room: how many blocks more a bin takes
  * @limit: how many it takes in all
  * @batch: how many are fetched at once when it is empty
@@ -45,7 +45,10 @@ struct cache {
 	enum cache_life	life;
 };
 
-extern _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
+/* Ends a list of cached blocks. It is none itself: its check is never good. */
+extern HIDDEN struct block cache_nil;
+
+extern HIDDEN _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
 
 struct block *cache_fetch(size_t size);
 bool cache_make_room(size_t bin);
@@ -59,15 +62,33 @@ void cache_watch_threads(void);
  * and two words: the link to the next one, and what it must be.
  */
 
+static inline bool cache_link_is_good(const struct block *b)
+{
+	return b->check - b->next == secret.link;
+}
+
+static inline void cache_link(struct block *b, const struct block *to)
+{
+	uintptr_t link = block_mangle(b, to);
+
+	b->next = link;
+	b->check = link + secret.link;
+}
+
+/* The bin for so many bytes of data. That of up to 8 bytes is always empty. */
+static inline size_t cache_bin_for(size_t bytes)
+{
+	return (bytes + BLOCK_META + BLOCK_ALIGN - 1) >> BLOCK_SHIFT;
+}
+
 /* A block out of a bin, or NULL if it is empty or the first block was written to. */
 static inline struct block *cache_pop(size_t bin)
 {
 	struct block *b = cache.head[bin];
-	uint64_t key = secret.link;
 
-	if (unlikely(!b) || unlikely(b->check - b->next != key))
+	if (unlikely(!cache_link_is_good(b)))
 		return NULL;
-	cache.head[bin] = (struct block *)(b->next ^ (uintptr_t)b ^ key);
+	cache.head[bin] = block_next(b);
 	cache.room[bin]++;
 	b->check = 0;
 	block_change_state(b, BLOCK_CACHED, BLOCK_USED);
@@ -77,12 +98,9 @@ static inline struct block *cache_pop(size_t bin)
 /* Return: whether there was room. */
 static inline bool cache_push(size_t bin, struct block *b)
 {
-	uint64_t key = secret.link;
-
 	if (unlikely(--cache.room[bin] < 0))
 		return false;
-	b->next = (uintptr_t)cache.head[bin] ^ (uintptr_t)b ^ key;
-	b->check = b->next + key;
+	cache_link(b, cache.head[bin]);
 	cache.head[bin] = b;
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
 	return true;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "os.h"
+
 /**
  * struct config - the choices, fixed before the first block is given out
  * @mmap_threshold: from how many bytes on a block gets its own mapping
@@ -24,7 +26,7 @@ struct config {
 	size_t	arena_max;
 };
 
-extern struct config config;
+extern HIDDEN struct config config;
 
 void config_read(void);
 

@@ -66,18 +66,12 @@ void heap_free(struct heap *heap, struct block *b);
 
 /* ---- region.c ---- */
 
-/**
- * struct extent - where the memory of the break lies, for all heaps
- * @low: no region of the break begins below; a multiple of BLOCK_ALIGN
- * @units: none ends above so many times BLOCK_ALIGN behind it
+/*
+ * Where the memory of the break lies, for all heaps: no region of it begins below
+ * break_low, a multiple of BLOCK_ALIGN, and none ends above break_units times that.
  */
-struct extent {
-	uintptr_t	low;
-	uintptr_t	units;
-};
-
-extern struct extent break_extent;
-extern struct lock break_lock;
+extern HIDDEN uintptr_t break_low, break_units;
+extern HIDDEN struct lock break_lock;
 
 bool heap_may_read(const void *address);
 bool region_grow(struct heap *heap, size_t size);
@@ -100,10 +94,10 @@ size_t purge_all(struct heap *heap);
  */
 static inline bool extent_has_place(uintptr_t address)
 {
-	uintptr_t offset = address - __atomic_load_n(&break_extent.low, __ATOMIC_RELAXED);
+	uintptr_t offset = address - PEEK(break_low);
 
 	offset = offset >> BLOCK_SHIFT | offset << (64 - BLOCK_SHIFT);
-	return offset < __atomic_load_n(&break_extent.units, __ATOMIC_RELAXED);
+	return offset < PEEK(break_units);
 }
 
 static inline struct block *region_first(struct region *region)

@@ -16,16 +16,11 @@
  * more if the data had to begin at a rounder address. The three words in front
  * of the meta block are checked as one.
  *
- * To map, to touch first and to unmap again is what costs most in the life of a
- * large block. So some are kept in stock when they are freed, but never so many
- * that there is more mapped than the program once had in use, nor more than
- * STOCK_BYTES.
+ * Where the mappings come from and go: stock.c.
  */
 #include "guard.h"
 #include "large.h"
-
-#define STOCK_BYTES	(32UL << 20)
-#define STOCK_BLOCKS	16
+#include "stock.h"
 
 /**
  * struct large - what stands in front of the meta block
@@ -42,18 +37,6 @@ struct large {
 #define LARGE_LEAD	(sizeof(struct large) + BLOCK_META)
 
 static_assert(LARGE_LEAD % BLOCK_ALIGN == 0, "layout");
-
-struct piece {
-	char	*start;
-	size_t	length;
-};
-
-struct lock large_lock = LOCK_INITIALIZER;
-
-/* Under large_lock: the oldest piece of the stock first. */
-static struct piece stock[STOCK_BLOCKS];
-static size_t stock_count, stock_bytes;
-static size_t used_blocks, used_bytes, used_peak;
 
 static struct large *large_of(const struct block *b)
 {
@@ -89,82 +72,11 @@ static struct piece piece_of(const struct block *b)
 	return (struct piece){ (char *)b - l->distance, l->length };
 }
 
-static void count(long blocks, long bytes)
-{
-	used_blocks += blocks;
-	used_bytes += bytes;
-	if (used_bytes > used_peak)
-		used_peak = used_bytes;
-}
-
-static struct piece stock_take(size_t i)
-{
-	struct piece piece = stock[i];
-
-	stock_count--;
-	stock_bytes -= piece.length;
-	for (; i < stock_count; i++)
-		stock[i] = stock[i + 1];
-	return piece;
-}
-
-/* Unmap the oldest until @bytes more may be mapped. */
-static void stock_make_room(size_t bytes, size_t most)
-{
-	struct piece piece;
-
-	while (stock_count && stock_bytes + bytes > most) {
-		piece = stock_take(0);
-		os_unmap(piece.start, piece.length);
-	}
-}
-
-/* The shortest piece of the stock from @length to a quarter more. */
-static struct piece stock_find(size_t length)
-{
-	size_t i, best = stock_count;
-
-	for (i = 0; i < stock_count; i++)
-		if (stock[i].length >= length && stock[i].length <= length + length / 4 &&
-		    (best == stock_count || stock[i].length <= stock[best].length))
-			best = i;
-	return best < stock_count ? stock_take(best) : (struct piece){ NULL, 0 };
-}
-
-static struct piece take_from_stock(size_t length)
-{
-	struct piece piece;
-
-	lock_take(&large_lock);
-	piece = stock_find(length);
-	if (piece.start)
-		count(1, piece.length);
-	lock_release(&large_lock);
-	return piece;
-}
-
-static struct piece map(size_t length)
-{
-	struct piece piece;
-
-	lock_take(&large_lock);
-	stock_make_room(used_bytes + length, used_peak);
-	count(1, length);
-	lock_release(&large_lock);
-	piece = (struct piece){ os_map(length), length };
-	if (piece.start)
-		return piece;
-	lock_take(&large_lock);
-	count(-1, -(long)length);
-	lock_release(&large_lock);
-	return piece;
-}
-
 /* With the data at a round address, for which no stock is kept. */
 static struct block *alloc_aligned(size_t bytes, size_t align)
 {
 	size_t length = align_up(LARGE_LEAD + bytes + align, os_page_size);
-	struct piece piece = map(length);
+	struct piece piece = stock_map(length);
 	char *start, *data, *end;
 
 	if (!piece.start)
@@ -174,9 +86,7 @@ static struct block *alloc_aligned(size_t bytes, size_t align)
 	end = (char *)align_up((uintptr_t)data + bytes, os_page_size);
 	os_unmap(piece.start, start - piece.start);
 	os_unmap(end, piece.start + length - end);
-	lock_take(&large_lock);
-	count(0, (end - start) - (long)length);
-	lock_release(&large_lock);
+	stock_resized(length, end - start);
 	return set_block(start, end - start, data);
 }
 
@@ -196,11 +106,11 @@ struct block *large_alloc(size_t bytes, size_t align, size_t *dirty)
 	*dirty = 0;
 	if (align > BLOCK_ALIGN)
 		return alloc_aligned(bytes, align);
-	piece = take_from_stock(length);
+	piece = stock_take(length);
 	if (piece.start)
 		*dirty = piece.length;
 	else
-		piece = map(length);
+		piece = stock_map(length);
 	if (!piece.start)
 		return NULL;
 	return set_block(piece.start, piece.length, piece.start + LARGE_LEAD);
@@ -238,15 +148,12 @@ struct block *large_resize(struct block *b, size_t bytes)
 	start = os_remap(piece.start, piece.length, length);
 	if (!start)
 		return NULL;
-	lock_take(&large_lock);
-	count(0, (long)(length - piece.length));
-	stock_make_room(used_bytes, used_peak);
-	lock_release(&large_lock);
+	stock_resized(piece.length, length);
 	return set_block(start, length, start + offset);
 }
 
 /**
- * large_free() - take a block back: into the stock, or unmap it
+ * large_free() - take a block back
  * @b: from large_alloc()
  */
 void large_free(struct block *b)
@@ -254,45 +161,5 @@ void large_free(struct block *b)
 	struct piece piece = piece_of(b);
 
 	block_set(b, 0, 0, BLOCK_FREE);
-	lock_take(&large_lock);
-	count(-1, -(long)piece.length);
-	if (piece.length <= STOCK_BYTES) {
-		if (stock_count == STOCK_BLOCKS)
-			stock_make_room(0, stock_bytes - 1);
-		stock_make_room(piece.length, STOCK_BYTES);
-		stock[stock_count++] = piece;
-		stock_bytes += piece.length;
-		piece.length = 0;
-	}
-	lock_release(&large_lock);
-	os_unmap(piece.start, piece.length);
-}
-
-/**
- * large_release() - unmap the stock
- *
- * Return: bytes given back.
- */
-size_t large_release(void)
-{
-	size_t bytes;
-
-	lock_take(&large_lock);
-	bytes = stock_bytes;
-	stock_make_room(0, 0);
-	lock_release(&large_lock);
-	return bytes;
-}
-
-/**
- * large_count() - how many blocks have their own mapping now
- * @blocks: set to their number
- * @bytes: set to the size of their mappings
- *
- * With large_lock held.
- */
-void large_count(size_t *blocks, size_t *bytes)
-{
-	*blocks = used_blocks;
-	*bytes = used_bytes;
+	stock_put(piece);
 }

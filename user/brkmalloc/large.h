@@ -6,15 +6,10 @@
 #define BRKMALLOC_LARGE_H
 
 #include "block.h"
-#include "lock.h"
-
-extern struct lock large_lock;
 
 struct block *large_alloc(size_t bytes, size_t align, size_t *dirty);
 struct block *large_resize(struct block *b, size_t bytes);
 void large_free(struct block *b);
 size_t large_usable(const struct block *b);
-size_t large_release(void);
-void large_count(size_t *blocks, size_t *bytes);
 
 #endif /* BRKMALLOC_LARGE_H */

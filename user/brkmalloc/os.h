@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern size_t os_page_size;
+/* Of the library alone, so that no table is needed to reach it. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+extern HIDDEN size_t os_page_size;
 
 static inline size_t align_up(size_t n, size_t to)
 {

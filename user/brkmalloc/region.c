@@ -14,6 +14,7 @@
 #include "guard.h"
 #include "heap.h"
 #include "lock.h"
+#include "stock.h"
 
 #define BREAK_STEP	(128UL << 10)	/* moved beyond the need, at least */
 #define BREAK_STEP_MAX	(8UL << 20)	/* and at most */
@@ -21,7 +22,7 @@
 #define TRIM_SHARE	8		/* that much of the heap may be free at its top */
 #define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
 
-struct extent break_extent;
+uintptr_t break_low, break_units;
 struct lock break_lock = LOCK_INITIALIZER;
 
 /**
@@ -33,7 +34,7 @@ struct lock break_lock = LOCK_INITIALIZER;
  */
 bool heap_may_read(const void *address)
 {
-	return ((uintptr_t)address - break_extent.low) >> BLOCK_SHIFT < break_extent.units ||
+	return ((uintptr_t)address - break_low) >> BLOCK_SHIFT < break_units ||
 	       os_is_mapped(address);
 }
 
@@ -77,21 +78,21 @@ static void region_open(struct heap *heap, char *start, size_t bytes, bool mappe
 
 static uintptr_t extent_high(void)
 {
-	return break_extent.low + (break_extent.units << BLOCK_SHIFT);
+	return break_low + (break_units << BLOCK_SHIFT);
 }
 
 /* Read by other threads meanwhile; they are careful, or their pointers are sound. */
 static void extent_set(uintptr_t low, uintptr_t high)
 {
 	low = align_down(low, BLOCK_ALIGN);
-	__atomic_store_n(&break_extent.low, low, __ATOMIC_RELAXED);
-	__atomic_store_n(&break_extent.units, (high - low) >> BLOCK_SHIFT, __ATOMIC_RELAXED);
+	__atomic_store_n(&break_low, low, __ATOMIC_RELAXED);
+	__atomic_store_n(&break_units, (high - low) >> BLOCK_SHIFT, __ATOMIC_RELAXED);
 }
 
 /* New memory [start, start + bytes) came from the break. */
 static void extent_add(char *start, size_t bytes)
 {
-	uintptr_t low = break_extent.low;
+	uintptr_t low = break_low;
 	uintptr_t high = extent_high();
 
 	if (!low || (uintptr_t)start < low)
@@ -120,7 +121,7 @@ static bool break_shrink(char *end, size_t bytes)
 	lock_take(&break_lock);
 	moved = os_break_shrink(end, bytes);
 	if (moved && extent_high() == (uintptr_t)end)
-		extent_set(break_extent.low, (uintptr_t)end - bytes);
+		extent_set(break_low, (uintptr_t)end - bytes);
 	lock_release(&break_lock);
 	return moved;
 }
@@ -172,6 +173,7 @@ bool region_grow(struct heap *heap, size_t size)
 		if (!start)
 			break;
 		break_moved(heap, start, bytes);
+		stock_yield(bytes);
 	}
 	if (room >= size)
 		return true;

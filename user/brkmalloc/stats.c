@@ -10,7 +10,7 @@
 #include "arena.h"
 #include "brkmalloc.h"
 #include "guard.h"
-#include "large.h"
+#include "stock.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
@@ -116,7 +116,8 @@ EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	stats->fit = fit_name();
 	arena_take_all();
-	large_count(&stats->mapped_blocks, &stats->mapped_bytes);
+	stats->mapped_blocks = stock_use().blocks;
+	stats->mapped_bytes = stock_use().bytes;
 	while ((arena = arena_nth(stats->arenas))) {
 		stats->arenas++;
 		for (region = arena->heap.regions; region; region = region->next) {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stock.c - which mappings are kept for the next large block?
+ *
+ * To map, to touch first and to unmap again is what costs most in the life of a
+ * large block. So some of them are kept when they are freed. The stock must not
+ * make the program larger than it would be without, so
+ *
+ *   - what is in use and in stock together is never more than was in use once;
+ *   - when the heap grows, the stock becomes smaller by as much;
+ *   - there is never more than STOCK_BYTES.
+ *
+ * What is oldest goes first.
+ */
+#include "block.h"
+#include "stock.h"
+
+#define STOCK_BYTES	(32UL << 20)
+#define STOCK_PIECES	16
+#define STOCK_SLACK	8	/* a piece may be an eighth longer than asked for */
+
+struct lock stock_lock = LOCK_INITIALIZER;
+
+/* All under stock_lock; the oldest piece first. */
+static struct piece pieces[STOCK_PIECES];
+static size_t count, bytes;
+static struct stock_use use;
+
+static void note_use(long more_blocks, long more_bytes)
+{
+	use.blocks += more_blocks;
+	use.bytes += more_bytes;
+	if (use.bytes > use.peak)
+		use.peak = use.bytes;
+}
+
+static struct piece take_nth(size_t i)
+{
+	struct piece piece = pieces[i];
+
+	bytes -= piece.length;
+	for (count--; i < count; i++)
+		pieces[i] = pieces[i + 1];
+	return piece;
+}
+
+/* Unmap the oldest until there are no more than @most bytes. */
+static void shrink(size_t most)
+{
+	struct piece piece;
+
+	while (count && bytes > most) {
+		piece = take_nth(0);
+		os_unmap(piece.start, piece.length);
+	}
+}
+
+/* As many as together with what is in use make the former peak. */
+static void shrink_to_peak(size_t peak)
+{
+	shrink(use.bytes < peak ? peak - use.bytes : 0);
+}
+
+/**
+ * stock_map() - a new mapping, its pages zero
+ * @length: bytes, a multiple of the page size
+ *
+ * Return: it, or none if the kernel refused.
+ */
+struct piece stock_map(size_t length)
+{
+	struct piece piece = { os_map(length), length };
+	size_t peak;
+
+	if (!piece.start)
+		return piece;
+	lock_take(&stock_lock);
+	peak = use.peak;
+	note_use(1, length);
+	shrink_to_peak(peak);
+	lock_release(&stock_lock);
+	return piece;
+}
+
+/**
+ * stock_take() - a mapping out of the stock, its pages as they were left
+ * @length: bytes, a multiple of the page size
+ *
+ * Return: one of that length or a little more, or none.
+ */
+struct piece stock_take(size_t length)
+{
+	size_t i, best;
+	struct piece piece = { NULL, 0 };
+
+	if (!PEEK(count))
+		return piece;
+	lock_take(&stock_lock);
+	for (i = 0, best = count; i < count; i++)
+		if (pieces[i].length >= length &&
+		    pieces[i].length <= length + length / STOCK_SLACK &&
+		    (best == count || pieces[i].length <= pieces[best].length))
+			best = i;
+	if (best < count) {
+		piece = take_nth(best);
+		note_use(1, piece.length);
+	}
+	lock_release(&stock_lock);
+	return piece;
+}
+
+/**
+ * stock_resized() - a mapping in use has another length now
+ * @from: bytes before
+ * @to: bytes now
+ */
+void stock_resized(size_t from, size_t to)
+{
+	size_t peak;
+
+	lock_take(&stock_lock);
+	peak = use.peak;
+	note_use(0, (long)to - (long)from);
+	shrink_to_peak(peak);
+	lock_release(&stock_lock);
+}
+
+/**
+ * stock_put() - a mapping is not in use any more: keep or unmap it
+ * @piece: from stock_map() or stock_take()
+ */
+void stock_put(struct piece piece)
+{
+	bool kept = piece.length <= STOCK_BYTES;
+
+	lock_take(&stock_lock);
+	note_use(-1, -(long)piece.length);
+	if (kept) {
+		if (count == STOCK_PIECES)
+			shrink(bytes - 1);
+		shrink(STOCK_BYTES - piece.length);
+		pieces[count++] = piece;
+		bytes += piece.length;
+		shrink_to_peak(use.peak);
+	}
+	lock_release(&stock_lock);
+	if (!kept)
+		os_unmap(piece.start, piece.length);
+}
+
+/**
+ * stock_yield() - the heap grows: what it takes the stock gives back
+ * @more: bytes
+ */
+void stock_yield(size_t more)
+{
+	if (!PEEK(count))
+		return;
+	lock_take(&stock_lock);
+	shrink(bytes > more ? bytes - more : 0);
+	lock_release(&stock_lock);
+}
+
+/**
+ * stock_release() - unmap all of it
+ *
+ * Return: bytes given back.
+ */
+size_t stock_release(void)
+{
+	size_t had;
+
+	lock_take(&stock_lock);
+	had = bytes;
+	shrink(0);
+	lock_release(&stock_lock);
+	return had;
+}
+
+/**
+ * stock_use() - what the program holds; with stock_lock held
+ */
+struct stock_use stock_use(void)
+{
+	return use;
+}

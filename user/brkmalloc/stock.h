@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stock.h - which mappings are kept for the next large block? The contract of
+ * stock.c
+ */
+#ifndef BRKMALLOC_STOCK_H
+#define BRKMALLOC_STOCK_H
+
+#include "lock.h"
+#include "os.h"
+
+/**
+ * struct piece - whole pages in a mapping of their own
+ * @start: a page boundary, or NULL for none
+ * @length: bytes
+ */
+struct piece {
+	char	*start;
+	size_t	length;
+};
+
+/**
+ * struct stock_use - what the program holds in such mappings
+ * @blocks: how many
+ * @bytes: their size
+ * @peak: the most that it ever was
+ */
+struct stock_use {
+	size_t	blocks;
+	size_t	bytes;
+	size_t	peak;
+};
+
+extern HIDDEN struct lock stock_lock;
+
+struct piece stock_map(size_t length);
+struct piece stock_take(size_t length);
+void stock_resized(size_t from, size_t to);
+void stock_put(struct piece piece);
+void stock_yield(size_t bytes);
+size_t stock_release(void);
+struct stock_use stock_use(void);
+
+#endif /* BRKMALLOC_STOCK_H */
