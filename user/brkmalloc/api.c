@@ -25,7 +25,7 @@
 #define noinline	__attribute__((noinline))
 #define ALLOC_MAX	((size_t)PTRDIFF_MAX >> 16)	/* no machine has more: 128 TiB */
 
-struct secret secret;
+struct secret secret = { .link = 1 };	/* never zero, see cache_nil */
 
 static bool started;
 static struct lock start_lock = LOCK_INITIALIZER;
@@ -68,16 +68,17 @@ static void load(void)
 static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
 {
 	struct arena *arena = cache_arena();
+	size_t one = 1;
 	struct block *b;
 
 	if (size > BLOCK_MAX - align)
 		return NULL;
 	arena_take(arena);
 	if (align > BLOCK_ALIGN) {
-		b = heap_alloc_aligned(&arena->heap, size, align);
+		b = arena_carve_aligned(arena, size, align);
 		*dirty = SIZE_MAX;
 	} else {
-		b = heap_alloc(&arena->heap, size, dirty);
+		b = arena_carve(arena, size, &one, dirty);
 	}
 	arena_release(arena);
 	return b;

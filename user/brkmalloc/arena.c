@@ -22,6 +22,18 @@ static struct arena *arenas[BLOCK_ARENAS] = { &first };
 static unsigned int arenas_count = 1;
 static struct lock arenas_lock = LOCK_INITIALIZER;
 
+/**
+ * arena_free() - take a block back
+ * @arena: its arena, locked
+ * @b: cached; it goes to the depot if it is small, else to the heap
+ */
+void arena_free(struct arena *arena, struct block *b)
+{
+	if (b->units >= DEPOT_BINS || !config.cache ||
+	    !depot_put(&arena->depot, &arena->heap, b))
+		heap_free(&arena->heap, b);
+}
+
 /* Take in what others have returned. */
 static void drain(struct arena *arena)
 {
@@ -30,7 +42,7 @@ static void drain(struct arena *arena)
 	b = __atomic_exchange_n(&arena->returned, NULL, __ATOMIC_ACQUIRE);
 	for (; b; b = next) {
 		next = block_next(b);
-		heap_free(&arena->heap, b);
+		arena_free(arena, b);
 	}
 }
 
@@ -182,6 +194,45 @@ void arena_return(struct arena *arena, struct block *first, struct block *last)
 		block_set_next(last, head);
 	} while (!__atomic_compare_exchange_n(&arena->returned, &head, first, true,
 					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+/**
+ * arena_carve() - some blocks in use, one behind the other
+ * @arena: where, locked
+ * @size: of each, by block_size_for(); the last one may be 16 bytes longer
+ * @count: how many are wanted; set to how many there are, at least one
+ * @dirty: set to how many bytes from the data of the first one on may not be zero
+ *
+ * Return: the first of them, or NULL if the kernel refused.
+ */
+struct block *arena_carve(struct arena *arena, size_t size, size_t *count, size_t *dirty)
+{
+	struct block *b = heap_carve_free(&arena->heap, size, count);
+
+	if (!b && depot_is_large(&arena->depot, &arena->heap)) {
+		depot_empty(&arena->depot, &arena->heap);
+		b = heap_carve_free(&arena->heap, size, count);
+	}
+	if (!b)
+		return heap_carve_top(&arena->heap, size, count, dirty);
+	*dirty = SIZE_MAX;
+	return b;
+}
+
+/**
+ * arena_carve_aligned() - a block in use whose data begins at a round address
+ * @arena: where, locked
+ * @size: of the block
+ * @align: of the data, a power of two above BLOCK_ALIGN
+ *
+ * Return: the block or NULL.
+ */
+struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align)
+{
+	size_t one = 1, dirty;
+	struct block *b = arena_carve(arena, size + align + BLOCK_MIN, &one, &dirty);
+
+	return b ? heap_align(&arena->heap, b, size, align) : NULL;
 }
 
 /**

@@ -5,13 +5,14 @@
 #ifndef BRKMALLOC_ARENA_H
 #define BRKMALLOC_ARENA_H
 
-#include "heap.h"
+#include "depot.h"
 #include "lock.h"
 
 /**
  * struct arena - a heap and those who use it
  * @lock: of all that follows but @returned
  * @heap: the heap
+ * @depot: small blocks that were freed and are not yet part of it
  * @returned: blocks that threads of other arenas freed, linked by @next; they
  *	are taken out by whoever takes the lock next
  * @threads: how many threads take their blocks from here; under arenas_lock
@@ -20,6 +21,7 @@
 struct arena {
 	struct lock	lock;
 	struct heap	heap;
+	struct depot	depot;
 	struct block	*returned;
 	unsigned int	threads;
 	unsigned int	waited;
@@ -34,6 +36,9 @@ struct arena *arena_join(void);
 struct arena *arena_move(struct arena *arena);
 void arena_leave(struct arena *arena);
 void arena_return(struct arena *arena, struct block *first, struct block *last);
+struct block *arena_carve(struct arena *arena, size_t size, size_t *count, size_t *dirty);
+struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align);
+void arena_free(struct arena *arena, struct block *b);
 void arena_take_all(void);
 void arena_release_all(void);
 void arena_watch_fork(void);

@@ -109,7 +109,7 @@ enum block_state {
  * @seal: its upper bits
  * @next: mangled, only while it is free or cached
  * @prev: mangled, only while it is free
- * @check: in the place of @prev while it is cached, see cache.c
+ * @check: in the place of @prev while it is cached, see block_link()
  */
 struct block {
 	union {
@@ -279,6 +279,23 @@ static inline void block_set_next(struct block *b, const struct block *to)
 static inline void block_set_prev(struct block *b, const struct block *to)
 {
 	b->prev = block_mangle(b, to);
+}
+
+/*
+ * While a block is cached there is a second word that the link is held against, so
+ * that whatever is written there after free is noticed.
+ */
+static inline bool block_link_is_good(const struct block *b)
+{
+	return b->check - b->next == secret.link;
+}
+
+static inline void block_link(struct block *b, const struct block *to)
+{
+	uintptr_t link = block_mangle(b, to);
+
+	b->next = link;
+	b->check = link + secret.link;
 }
 
 static inline void *block_data(const struct block *b)

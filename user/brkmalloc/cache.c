@@ -65,7 +65,7 @@ static struct block *free_those_of(struct arena *arena, struct block *list)
 	for (; list; list = next) {
 		next = block_next(list);
 		if (arena_of(list) == arena) {
-			heap_free(&arena->heap, list);
+			arena_free(arena, list);
 		} else {
 			block_set_next(list, rest);
 			rest = list;
@@ -129,13 +129,13 @@ static struct block *cut(size_t bin, int keep)
 	int kept;
 
 	for (kept = 0; b != &cache_nil && kept < keep; kept++) {
-		if (!cache_link_is_good(b))
+		if (!block_link_is_good(b))
 			guard_cached(b);
 		last = b;
 		b = block_next(b);
 	}
 	if (last)
-		cache_link(last, &cache_nil);
+		block_link(last, &cache_nil);
 	else
 		cache.head[bin] = &cache_nil;
 	cache.room[bin] = cache.limit[bin] - kept;
@@ -148,7 +148,7 @@ static void shorten(size_t bin, int keep)
 	struct block *b = cut(bin, keep), *next, *list = NULL;
 
 	for (; b != &cache_nil; b = next) {
-		if (!cache_link_is_good(b))
+		if (!block_link_is_good(b))
 			guard_cached(b);
 		next = block_next(b);
 		block_set_next(b, list);
@@ -194,11 +194,11 @@ bool cache_make_room(size_t bin)
 
 static struct block *fetch_one(size_t size)
 {
+	size_t one = 1, dirty;
 	struct block *b;
-	size_t dirty;
 
 	arena_take(cache.arena);
-	b = heap_alloc(&cache.arena->heap, size, &dirty);
+	b = arena_carve(cache.arena, size, &one, &dirty);
 	arena_release(cache.arena);
 	return b;
 }
@@ -207,14 +207,60 @@ static struct block *fetch_one(size_t size)
 static void keep(struct block *b, size_t count)
 {
 	struct block *after;
-	size_t bin;
 
 	for (; count; count--, b = after) {
 		after = block_after(b);
-		bin = b->units;
-		if (bin >= CACHE_BINS || !cache_push(bin, b))
+		if (b->units >= CACHE_BINS || !cache_push(b->units, b))
 			cache_give_home(b);
 	}
+}
+
+/* The next batch is larger. */
+static void grow_batch(size_t bin)
+{
+	size_t most = BATCH_BYTES / (bin << BLOCK_SHIFT);
+	size_t next = cache.batch[bin] * 2;
+
+	if (most > cache.limit[bin])
+		most = cache.limit[bin];
+	if (next <= most)
+		cache.batch[bin] = next;
+}
+
+/* Make a list of blocks from a depot what an empty bin holds. */
+static void fill_bin(size_t bin, struct block *list, size_t count)
+{
+	struct block *last = list;
+	size_t i;
+
+	for (i = 1; i < count; i++)
+		last = block_next(last);
+	block_link(last, &cache_nil);
+	cache.head[bin] = list;
+	cache.room[bin] -= count;
+}
+
+/* Blocks for an empty bin. Return: one of them, in use, or NULL. */
+static struct block *fetch_batch(size_t bin)
+{
+	size_t count = cache.limit[bin] / 2, dirty;
+	struct block *b, *list;
+
+	arena_take(cache.arena);
+	list = depot_take(&cache.arena->depot, bin, &count);
+	if (!list) {
+		count = cache.batch[bin];
+		b = arena_carve(cache.arena, bin << BLOCK_SHIFT, &count, &dirty);
+	}
+	arena_release(cache.arena);
+	if (list) {
+		fill_bin(bin, list, count);
+		return cache_pop(bin);
+	}
+	if (b && count > 1)
+		keep(block_after(b), count - 1);
+	grow_batch(bin);
+	return b;
 }
 
 /**
@@ -226,34 +272,20 @@ static void keep(struct block *b, size_t count)
 struct block *cache_fetch(size_t size)
 {
 	size_t bin = size >> BLOCK_SHIFT;
-	size_t count, dirty, most;
 	struct block *b;
 
 	if (unlikely(cache.life == CACHE_UNBORN))
 		begin();
 	b = cache.head[bin];
 	if (b != &cache_nil) {
-		if (!cache_link_is_good(b))
+		if (!block_link_is_good(b))
 			guard_cached(b);
 		return cache_pop(bin);	/* malloc looked into the bin of up to 8 bytes */
 	}
 	if (unlikely(cache.life == CACHE_GONE))
 		return fetch_one(size);
 	cache.arena = arena_move(cache.arena);
-	count = cache.batch[bin];
-	arena_take(cache.arena);
-	b = heap_carve(&cache.arena->heap, size, &count, &dirty);
-	arena_release(cache.arena);
-	if (!b)
-		return NULL;
-	most = BATCH_BYTES / size;
-	if (most > cache.limit[bin])
-		most = cache.limit[bin];
-	if (cache.batch[bin] < most)
-		cache.batch[bin] = cache.batch[bin] * 2 < most ? cache.batch[bin] * 2 : most;
-	if (count > 1)
-		keep(block_after(b), count - 1);
-	return b;
+	return fetch_batch(bin);
 }
 
 /**

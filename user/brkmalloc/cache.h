@@ -10,7 +10,7 @@
 
 #include "arena.h"
 
-#define CACHE_BINS	66U	/* bin n has the blocks of n units */
+#define CACHE_BINS	DEPOT_BINS
 #define CACHE_DATA_MAX	((CACHE_BINS - 1) * BLOCK_ALIGN - BLOCK_META)
 
 /**
@@ -45,7 +45,7 @@ struct cache {
 	enum cache_life	life;
 };
 
-/* Ends a list of cached blocks. It is none itself: its check is never good. */
+/* Ends a list of cached blocks. It is none itself: all zero, its check is not good. */
 extern HIDDEN struct block cache_nil;
 
 extern HIDDEN _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
@@ -62,19 +62,6 @@ void cache_watch_threads(void);
  * and two words: the link to the next one, and what it must be.
  */
 
-static inline bool cache_link_is_good(const struct block *b)
-{
-	return b->check - b->next == secret.link;
-}
-
-static inline void cache_link(struct block *b, const struct block *to)
-{
-	uintptr_t link = block_mangle(b, to);
-
-	b->next = link;
-	b->check = link + secret.link;
-}
-
 /* The bin for so many bytes of data. That of up to 8 bytes is always empty. */
 static inline size_t cache_bin_for(size_t bytes)
 {
@@ -86,7 +73,7 @@ static inline struct block *cache_pop(size_t bin)
 {
 	struct block *b = cache.head[bin];
 
-	if (unlikely(!cache_link_is_good(b)))
+	if (unlikely(!block_link_is_good(b)))
 		return NULL;
 	cache.head[bin] = block_next(b);
 	cache.room[bin]++;
@@ -100,7 +87,7 @@ static inline bool cache_push(size_t bin, struct block *b)
 {
 	if (unlikely(--cache.room[bin] < 0))
 		return false;
-	cache_link(b, cache.head[bin]);
+	block_link(b, cache.head[bin]);
 	cache.head[bin] = b;
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
 	return true;

@@ -14,6 +14,7 @@
 
 #include "guard.h"
 #include "heap.h"
+#include "large.h"
 #include "lock.h"
 
 #define LINE_MAX_BYTES	400
@@ -117,7 +118,7 @@ struct block *guard_data(const char *caller, const void *data)
 	if ((uintptr_t)data % BLOCK_ALIGN)
 		guard_crit("%s(%p): misaligned pointer: no data block begins here, expected a multiple of %zu",
 			   caller, data, BLOCK_ALIGN);
-	if (!heap_may_read(b))
+	if (!large_is_known(b) && !heap_may_read(b))
 		guard_crit("%s(%p): foreign pointer or double free: no memory is mapped here, expected a data block in use",
 			   caller, data);
 	switch (block_state(b)) {

@@ -30,19 +30,30 @@ static void lay(struct heap *heap, struct block *b, size_t size, size_t count,
 	block_set(b, last, heap_home(heap), BLOCK_USED);
 }
 
-static struct block *carve_free(struct heap *heap, struct block *b, size_t size,
-				size_t *count)
+/**
+ * heap_carve_free() - some blocks in use, one behind the other, out of free memory
+ * @heap: where
+ * @size: of each, by block_size_for(); the last one may be 16 bytes longer
+ * @count: how many are wanted; set to how many there are, at least one
+ *
+ * Return: the first of them, or NULL if no free block is large enough.
+ */
+struct block *heap_carve_free(struct heap *heap, size_t size, size_t *count)
 {
-	struct block *after = block_after(b), *rest;
-	size_t whole = block_size(b), n = *count, left;
+	struct block *b = fit_find(&heap->fit, size), *after, *rest;
+	size_t whole, left, n = *count;
 
+	if (!b)
+		return NULL;
+	after = block_after(b);
 	guard_after(b, after, block_state(after));
 	fit_remove(&heap->fit, b);
+	whole = block_size(b);
 	if (n > 1 && n * size > whole)
 		n = whole / size;
 	left = whole - n * size;
 	if (whole >= PURGE_MIN)
-		purge_note_taken(heap, whole);
+		purge_note_taken(heap, b);
 	if (left < BLOCK_MIN) {
 		block_set_prev_free(after, false);
 		lay(heap, b, size, n, size + left);
@@ -65,8 +76,16 @@ static void raise_top(struct heap *heap, size_t size)
 		heap->fresh = (char *)heap->top;
 }
 
-static struct block *carve_top(struct heap *heap, size_t size, size_t *count,
-			       size_t *dirty)
+/**
+ * heap_carve_top() - the same out of the top
+ * @heap: where
+ * @size: of each, by block_size_for()
+ * @count: how many are wanted; set to how many there are, at least one
+ * @dirty: set to how many bytes from the data of the first one on may not be zero
+ *
+ * Return: the first of them, or NULL if the kernel refused.
+ */
+struct block *heap_carve_top(struct heap *heap, size_t size, size_t *count, size_t *dirty)
 {
 	struct block *b;
 	char *data;
@@ -83,40 +102,6 @@ static struct block *carve_top(struct heap *heap, size_t size, size_t *count,
 	return b;
 }
 
-/**
- * heap_carve() - some blocks in use, one behind the other
- * @heap: where
- * @size: of each, by block_size_for(); the last one may be 16 bytes longer
- * @count: how many are wanted; set to how many there are, at least one
- * @dirty: set to how many bytes from the data of the first one on may not be zero
- *
- * Return: the first of them, or NULL if the kernel refused.
- */
-struct block *heap_carve(struct heap *heap, size_t size, size_t *count, size_t *dirty)
-{
-	struct block *b = fit_find(&heap->fit, size);
-
-	if (!b)
-		return carve_top(heap, size, count, dirty);
-	*dirty = SIZE_MAX;
-	return carve_free(heap, b, size, count);
-}
-
-/**
- * heap_alloc() - a block in use
- * @heap: where
- * @size: of the block, by block_size_for()
- * @dirty: set to how many bytes at the start of the data may not be zero
- *
- * Return: the block, at least @size long, or NULL if the kernel refused.
- */
-struct block *heap_alloc(struct heap *heap, size_t size, size_t *dirty)
-{
-	size_t one = 1;
-
-	return heap_carve(heap, size, &one, dirty);
-}
-
 /* Cut @b down to @size if the rest is enough for a block; free the rest. */
 static void split(struct heap *heap, struct block *b, size_t size)
 {
@@ -131,25 +116,22 @@ static void split(struct heap *heap, struct block *b, size_t size)
 }
 
 /**
- * heap_alloc_aligned() - a block in use whose data begins at a round address
- * @heap: where
- * @size: of the block
+ * heap_align() - cut a block out of a larger one, its data at a round address
+ * @heap: its heap
+ * @b: in use, at least @size + @align + BLOCK_MIN long
+ * @size: of the block wanted
  * @align: of the data, a power of two above BLOCK_ALIGN
  *
- * A larger block is taken; what lies in front of the round address and behind
- * the block is freed again.
+ * What lies in front of the round address and behind the block is freed.
  *
- * Return: the block or NULL.
+ * Return: the block.
  */
-struct block *heap_alloc_aligned(struct heap *heap, size_t size, size_t align)
+struct block *heap_align(struct heap *heap, struct block *b, size_t size, size_t align)
 {
-	size_t dirty, whole, lead;
-	struct block *b = heap_alloc(heap, size + align + BLOCK_MIN, &dirty);
 	struct block *aligned;
+	size_t whole, lead;
 	uintptr_t data;
 
-	if (!b)
-		return NULL;
 	if ((uintptr_t)block_data(b) % align) {
 		data = align_up((uintptr_t)block_data(b) + BLOCK_MIN, align);
 		aligned = block_of((void *)data);
@@ -186,7 +168,7 @@ static bool grow_into_free(struct heap *heap, struct block *b, struct block *aft
 		return false;
 	fit_remove(&heap->fit, after);
 	if (block_size(after) >= PURGE_MIN)
-		purge_note_taken(heap, block_size(after));
+		purge_note_taken(heap, after);
 	if (left < BLOCK_MIN) {
 		block_set_prev_free(block_at(b, both), false);
 		size = both;
@@ -233,7 +215,7 @@ static size_t join(struct heap *heap, struct block *b)
 
 	fit_remove(&heap->fit, b);
 	if (size >= PURGE_MIN)
-		purge_note_taken(heap, size);
+		purge_note_taken(heap, b);
 	return size;
 }
 

@@ -39,7 +39,10 @@ static_assert(sizeof(struct region) % BLOCK_ALIGN == BLOCK_META, "layout");
  * @fresh: from here to @end nothing was ever written, the kernel's zeroes
  * @bytes: of all regions
  * @long_free: bytes of free blocks that hold whole pages
- * @freed: bytes that became part of such since the last purge
+ * @purged: the part of them whose pages were given back
+ * @freed: bytes that became part of such since they were last looked at
+ * @looked: when that was, in ticks of os_ticks()
+ * @grown: when the break was last moved up for it
  * @arena: number of the arena
  *
  *   newest region, at @regions                       @top      @fresh     @end
@@ -54,13 +57,16 @@ struct heap {
 	char		*fresh;
 	size_t		bytes;
 	size_t		long_free;
+	size_t		purged;
 	size_t		freed;
+	unsigned long	looked;
+	unsigned long	grown;
 	unsigned int	arena;
 };
 
-struct block *heap_carve(struct heap *heap, size_t size, size_t *count, size_t *dirty);
-struct block *heap_alloc(struct heap *heap, size_t size, size_t *dirty);
-struct block *heap_alloc_aligned(struct heap *heap, size_t size, size_t align);
+struct block *heap_carve_free(struct heap *heap, size_t size, size_t *count);
+struct block *heap_carve_top(struct heap *heap, size_t size, size_t *count, size_t *dirty);
+struct block *heap_align(struct heap *heap, struct block *b, size_t size, size_t align);
 bool heap_resize(struct heap *heap, struct block *b, size_t size);
 void heap_free(struct heap *heap, struct block *b);
 
@@ -85,7 +91,8 @@ void region_trim(struct heap *heap);
 
 void purge_note_free(struct heap *heap, struct block *b, size_t freed);
 void purge_note_rest(struct heap *heap, struct block *rest, const struct block *whole);
-void purge_note_taken(struct heap *heap, size_t size);
+void purge_note_taken(struct heap *heap, const struct block *b);
+void purge_for_growth(struct heap *heap, size_t more);
 size_t purge_all(struct heap *heap);
 
 /*

@@ -34,9 +34,38 @@ struct large {
 	uint64_t	check;
 };
 
+#define LARGE_SLACK	4	/* what grows gets a quarter more: it will grow again */
+#define KNOWN		256U	/* places in the table of known blocks */
+
 #define LARGE_LEAD	(sizeof(struct large) + BLOCK_META)
 
 static_assert(LARGE_LEAD % BLOCK_ALIGN == 0, "layout");
+
+/*
+ * Blocks that are surely mapped, in the place that their address hashes to: a look
+ * there saves asking the kernel.
+ */
+static const struct block *known[KNOWN];
+
+static const struct block **known_place(const struct block *b)
+{
+	return &known[((uintptr_t)b / os_page_size) % KNOWN];
+}
+
+/**
+ * large_is_known() - is this surely a block with a mapping of its own?
+ * @b: anything
+ */
+bool large_is_known(const struct block *b)
+{
+	return __atomic_load_n(known_place(b), __ATOMIC_RELAXED) == b;
+}
+
+static void forget(const struct block *b)
+{
+	if (large_is_known(b))
+		__atomic_store_n(known_place(b), NULL, __ATOMIC_RELAXED);
+}
 
 static struct large *large_of(const struct block *b)
 {
@@ -58,6 +87,7 @@ static struct block *set_block(char *start, size_t length, char *data)
 	l->distance = (char *)b - start;
 	l->check = check_of(b, l);
 	block_set(b, 0, 0, BLOCK_MAPPED);
+	__atomic_store_n(known_place(b), b, __ATOMIC_RELAXED);
 	return b;
 }
 
@@ -69,7 +99,7 @@ static struct piece piece_of(const struct block *b)
 	if (l->check != check_of(b, l))
 		guard_crit("block %p: the words in front of its meta block were overwritten: found length %zu and distance %zu, expected what malloc put there",
 			   block_data(b), l->length, l->distance);
-	return (struct piece){ (char *)b - l->distance, l->length };
+	return (struct piece){ (char *)b - l->distance, l->length, l->length };
 }
 
 /* With the data at a round address, for which no stock is kept. */
@@ -107,10 +137,9 @@ struct block *large_alloc(size_t bytes, size_t align, size_t *dirty)
 	if (align > BLOCK_ALIGN)
 		return alloc_aligned(bytes, align);
 	piece = stock_take(length);
-	if (piece.start)
-		*dirty = piece.length;
-	else
+	if (!piece.start)
 		piece = stock_map(length);
+	*dirty = piece.dirty;
 	if (!piece.start)
 		return NULL;
 	return set_block(piece.start, piece.length, piece.start + LARGE_LEAD);
@@ -132,7 +161,8 @@ size_t large_usable(const struct block *b)
  * @b: from large_alloc()
  * @bytes: of data wanted
  *
- * The data keeps its place within its page, but no larger alignment.
+ * The data keeps its place within its page, but no larger alignment. What grows is
+ * given more addresses than it needs, which cost nothing until they are touched.
  *
  * Return: the block where it is now, or NULL if it stays as it was.
  */
@@ -140,12 +170,20 @@ struct block *large_resize(struct block *b, size_t bytes)
 {
 	struct piece piece = piece_of(b);
 	size_t offset = (char *)block_data(b) - piece.start;
-	size_t length = align_up(offset + bytes, os_page_size);
-	char *start;
+	size_t least = align_up(offset + bytes, os_page_size), length = least;
+	char *start = NULL;
 
-	if (length == piece.length)
+	if (least <= piece.length && least >= piece.length - piece.length / LARGE_SLACK)
 		return b;
-	start = os_remap(piece.start, piece.length, length);
+	forget(b);
+	if (least > piece.length) {
+		length = least + align_up(least / LARGE_SLACK, os_page_size);
+		start = os_remap(piece.start, piece.length, length);
+	}
+	if (!start) {
+		length = least;
+		start = os_remap(piece.start, piece.length, length);
+	}
 	if (!start)
 		return NULL;
 	stock_resized(piece.length, length);
@@ -160,6 +198,7 @@ void large_free(struct block *b)
 {
 	struct piece piece = piece_of(b);
 
+	forget(b);
 	block_set(b, 0, 0, BLOCK_FREE);
 	stock_put(piece);
 }

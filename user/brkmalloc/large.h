@@ -10,6 +10,7 @@
 struct block *large_alloc(size_t bytes, size_t align, size_t *dirty);
 struct block *large_resize(struct block *b, size_t bytes);
 void large_free(struct block *b);
+bool large_is_known(const struct block *b);
 size_t large_usable(const struct block *b);
 
 #endif /* BRKMALLOC_LARGE_H */

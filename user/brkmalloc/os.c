@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -47,6 +48,19 @@ void os_random(uint64_t numbers[2])
 
 	if (bytes)
 		memcpy(numbers, bytes, 2 * sizeof(*numbers));
+}
+
+/**
+ * os_ticks() - a clock that costs nothing, and is some milliseconds late
+ *
+ * Return: time in units of 1 / OS_TICKS of a second.
+ */
+unsigned long os_ticks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * OS_TICKS + now.tv_nsec / (1000000000 / OS_TICKS);
 }
 
 /* Move the break so that it is @bytes further and at the end of a page. */

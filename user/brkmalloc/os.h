@@ -28,7 +28,10 @@ static inline size_t align_down(size_t n, size_t to)
 	return n & ~(to - 1);
 }
 
+#define OS_TICKS	1000	/* in a second */
+
 void os_start(void);
+unsigned long os_ticks(void);
 void os_random(uint64_t numbers[2]);
 char *os_break_grow(size_t least, size_t more, size_t *got);
 bool os_break_shrink(char *end, size_t bytes);

@@ -4,20 +4,27 @@
  *
  * The break can only give back what lies at its top. A long free block below that
  * holds whole pages that nobody needs; madvise(MADV_DONTNEED) gives these back and
- * keeps the addresses. To touch such a page again costs a page fault, so only what
- * has rested goes: each long free block has an age, and every time enough has been
- * freed all of them are looked at. What is new becomes old, what is old is purged.
+ * keeps the addresses.
  *
  *   long free block   | meta | next | prev | age |  pages that go back  | footer |
  *
- * How much is enough: an eighth of what is in use, or of what is free, and at least
- * a megabyte.
+ * To touch such a page again costs a page fault, so as a rule only what has rested
+ * goes. Each long free block has an age, and now and then they are looked at: what
+ * is new becomes old, what is old is purged. That is done
+ *
+ *   - from time to time while long blocks are being freed;
+ *   - when the heap grows although it has such blocks: that they do not fit must
+ *     not make the program larger.
+ *
+ * When much more is free than is in use everything goes, new or old.
  */
 #include "guard.h"
 #include "heap.h"
 
-#define ENOUGH_LEAST	(1UL << 20)
-#define ENOUGH_SHARE	8
+#define LOOK_BYTES	(1UL << 20)	/* freed, and ... */
+#define LOOK_TICKS	(OS_TICKS / 5)	/* ... so long ago, at least */
+#define MUCH_LEAST	(16UL << 20)
+#define MUCH_SHARE	2		/* more than half of what is in use */
 #define PURGED_ENOUGH	8
 
 enum age {
@@ -37,7 +44,7 @@ static struct long_block *long_of(struct block *b)
 }
 
 /* Give back the whole pages inside a free block. Return: their bytes. */
-static size_t purge_block(struct block *b)
+static size_t purge_block(struct heap *heap, struct block *b)
 {
 	char *start = (char *)align_up((uintptr_t)(long_of(b) + 1), os_page_size);
 	char *end = (char *)align_down((uintptr_t)block_word_before(block_after(b)),
@@ -46,23 +53,24 @@ static size_t purge_block(struct block *b)
 	if (end <= start || !os_purge(start, end - start))
 		return 0;
 	long_of(b)->age = AGE_PURGED;
+	heap->purged += block_size(b);
 	return end - start;
 }
 
-static size_t visit(struct block *b, bool all)
+static size_t visit(struct heap *heap, struct block *b, bool all)
 {
 	struct long_block *l = long_of(b);
 
 	if (l->age == AGE_PURGED)
 		return 0;
 	if (all || l->age == AGE_OLD)
-		return purge_block(b);
+		return purge_block(heap, b);
 	l->age = AGE_OLD;
 	return 0;
 }
 
 /* New blocks stand in front: behind some that are purged there is nothing to do. */
-static size_t visit_list(struct block *b, bool all)
+static size_t visit_list(struct heap *heap, struct block *b, bool all)
 {
 	size_t bytes = 0;
 	int purged = 0;
@@ -72,7 +80,7 @@ static size_t visit_list(struct block *b, bool all)
 			continue;
 		if (long_of(b)->age == AGE_PURGED)
 			purged++;
-		bytes += visit(b, all);
+		bytes += visit(heap, b, all);
 	}
 	return bytes;
 }
@@ -82,17 +90,23 @@ static size_t visit_all(struct heap *heap, bool all)
 	size_t list, bytes = 0;
 
 	heap->freed = 0;
+	heap->looked = os_ticks();
 	for (list = fit_list_of(PURGE_MIN); list < FIT_CLASSES; list++)
-		bytes += visit_list(heap->fit.lists[list], all);
+		bytes += visit_list(heap, heap->fit.lists[list], all);
 	return bytes;
 }
 
-static size_t enough(const struct heap *heap)
+/* Bytes of long free blocks whose pages may be there. */
+static size_t idle(const struct heap *heap)
 {
-	size_t used = heap->bytes - heap->long_free;
-	size_t share = (used < heap->long_free ? used : heap->long_free) / ENOUGH_SHARE;
+	return heap->long_free - heap->purged;
+}
 
-	return share < ENOUGH_LEAST ? ENOUGH_LEAST : share;
+static bool is_much(const struct heap *heap)
+{
+	size_t used = heap->bytes - heap->long_free - heap_top_room(heap);
+
+	return idle(heap) > MUCH_LEAST + used / MUCH_SHARE;
 }
 
 /**
@@ -106,7 +120,11 @@ void purge_note_free(struct heap *heap, struct block *b, size_t freed)
 	long_of(b)->age = AGE_NEW;
 	heap->long_free += block_size(b);
 	heap->freed += freed;
-	if (heap->freed >= enough(heap))
+	if (likely(heap->freed < LOOK_BYTES))
+		return;
+	if (is_much(heap))
+		visit_all(heap, true);
+	else if (os_ticks() - heap->looked >= LOOK_TICKS)
 		visit_all(heap, false);
 }
 
@@ -118,18 +136,35 @@ void purge_note_free(struct heap *heap, struct block *b, size_t freed)
  */
 void purge_note_rest(struct heap *heap, struct block *rest, const struct block *whole)
 {
-	long_of(rest)->age = ((const struct long_block *)whole)->age;
+	uint64_t age = ((const struct long_block *)whole)->age;
+
+	long_of(rest)->age = age;
 	heap->long_free += block_size(rest);
+	if (age == AGE_PURGED)
+		heap->purged += block_size(rest);
 }
 
 /**
  * purge_note_taken() - a long free block is none any more
  * @heap: whose
- * @size: it had
+ * @b: as it was
  */
-void purge_note_taken(struct heap *heap, size_t size)
+void purge_note_taken(struct heap *heap, const struct block *b)
 {
-	heap->long_free -= size;
+	heap->long_free -= block_size(b);
+	if (((const struct long_block *)b)->age == AGE_PURGED)
+		heap->purged -= block_size(b);
+}
+
+/**
+ * purge_for_growth() - the heap has grown: give back what rests, if that is much
+ * @heap: whose
+ * @more: bytes that it grew by
+ */
+void purge_for_growth(struct heap *heap, size_t more)
+{
+	if (idle(heap) >= LOOK_BYTES && idle(heap) >= more)
+		visit_all(heap, false);
 }
 
 /**

@@ -19,7 +19,9 @@
 #define BREAK_STEP	(128UL << 10)	/* moved beyond the need, at least */
 #define BREAK_STEP_MAX	(8UL << 20)	/* and at most */
 #define BREAK_SHARE	8		/* an eighth of the heap between them */
-#define TRIM_SHARE	8		/* that much of the heap may be free at its top */
+#define TRIM_SHARE	8		/* that part of the heap may be free at its top, */
+#define TRIM_AT_ONCE	2		/* that part for a while after it has grown, */
+#define TRIM_TICKS	(OS_TICKS / 10)	/* a tenth of a second */
 #define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
 
 uintptr_t break_low, break_units;
@@ -173,7 +175,9 @@ bool region_grow(struct heap *heap, size_t size)
 		if (!start)
 			break;
 		break_moved(heap, start, bytes);
+		heap->grown = os_ticks();
 		stock_yield(bytes);
+		purge_for_growth(heap, bytes);
 	}
 	if (room >= size)
 		return true;
@@ -230,21 +234,32 @@ size_t region_shrink(struct heap *heap, size_t keep)
 	return bytes;
 }
 
+/* Is much more free at the top than there need be, or has it been so for long? */
+static bool trim_is_due(const struct heap *heap, size_t enough)
+{
+	size_t room = heap_top_room(heap);
+
+	if (room < enough)
+		return false;
+	return config.trim_is_chosen || room >= heap->bytes / TRIM_AT_ONCE ||
+	       os_ticks() - heap->grown >= TRIM_TICKS;
+}
+
 /**
  * region_trim() - move the break down if much of the top is free
  * @heap: whose
  *
- * What is enough grows with the heap, unless the user chose a number: a large
- * heap that breathes would move the break, and touch pages first, all the time.
+ * What is enough grows with the heap, unless the user chose a number, and a heap
+ * that has just grown may do so again: one that breathes would move the break, and
+ * touch pages first, all the time.
  */
 void region_trim(struct heap *heap)
 {
 	size_t enough = config.trim_threshold;
-	size_t touched = heap->fresh - (char *)heap->top;
 
 	if (!config.trim_is_chosen && enough < heap->bytes / TRIM_SHARE)
 		enough = heap->bytes / TRIM_SHARE;
-	if (heap_top_room(heap) >= enough && touched >= enough / 2)
+	if (trim_is_due(heap, enough))
 		region_shrink(heap, enough / 2);
 }
 
@@ -263,7 +278,7 @@ void region_release(struct heap *heap, struct block *b)
 		if (region_first(region) != b || !region->mapped)
 			continue;
 		fit_remove(&heap->fit, b);
-		purge_note_taken(heap, block_size(b));
+		purge_note_taken(heap, b);
 		*link = region->next;
 		heap->bytes -= region->size;
 		os_unmap((char *)region, region->size);

@@ -211,7 +211,7 @@ static const char *check_heap(const struct heap *heap, const struct block **at)
 	*at = NULL;
 	if (sums.bytes != heap->bytes)
 		return "the regions are not as large as the heap thinks";
-	if (sums.long_free != heap->long_free)
+	if (sums.long_free != heap->long_free || heap->purged > heap->long_free)
 		return "the long free blocks are not as large as the heap thinks";
 	return fit_check(&heap->fit, sums.free_blocks);
 }

@@ -15,9 +15,10 @@
 #include "block.h"
 #include "stock.h"
 
-#define STOCK_BYTES	(32UL << 20)
+#define STOCK_BYTES	(64UL << 20)
 #define STOCK_PIECES	16
-#define STOCK_SLACK	8	/* a piece may be an eighth longer than asked for */
+#define STOCK_SLACK	8	/* a piece may be an eighth longer than asked for, ... */
+#define STOCK_STRETCH	2	/* ... or is stretched to twice its length */
 
 struct lock stock_lock = LOCK_INITIALIZER;
 
@@ -69,7 +70,7 @@ static void shrink_to_peak(size_t peak)
  */
 struct piece stock_map(size_t length)
 {
-	struct piece piece = { os_map(length), length };
+	struct piece piece = { os_map(length), length, 0 };
 	size_t peak;
 
 	if (!piece.start)
@@ -82,6 +83,58 @@ struct piece stock_map(size_t length)
 	return piece;
 }
 
+/* The shortest piece from @length on, else the longest. There is one. */
+static size_t best_for(size_t length)
+{
+	size_t i, best = 0;
+
+	for (i = 1; i < count; i++)
+		if (pieces[best].length < length ? pieces[i].length > pieces[best].length :
+		    pieces[i].length >= length && pieces[i].length <= pieces[best].length)
+			best = i;
+	return best;
+}
+
+/* Take @length bytes of a piece that is longer; the rest stays where it is. */
+static struct piece cut(size_t i, size_t length)
+{
+	struct piece piece = pieces[i];
+
+	pieces[i].start += length;
+	pieces[i].length -= length;
+	bytes -= length;
+	piece.length = length;
+	return piece;
+}
+
+static struct piece stretch(struct piece piece, size_t length)
+{
+	char *start = os_remap(piece.start, piece.length, length);
+
+	if (!start) {
+		os_unmap(piece.start, piece.length);
+		return (struct piece){ NULL, 0, 0 };
+	}
+	piece.dirty = piece.length;
+	return (struct piece){ start, length, piece.dirty };
+}
+
+static struct piece take(size_t length)
+{
+	size_t best = best_for(length);
+	size_t has = pieces[best].length;
+	struct piece piece = { NULL, 0, 0 };
+
+	if (has > length + length / STOCK_SLACK)
+		piece = cut(best, length);
+	else if (has >= length)
+		piece = take_nth(best);
+	else if (has >= length / STOCK_STRETCH)
+		return stretch(take_nth(best), length);
+	piece.dirty = piece.length;
+	return piece;
+}
+
 /**
  * stock_take() - a mapping out of the stock, its pages as they were left
  * @length: bytes, a multiple of the page size
@@ -90,20 +143,18 @@ struct piece stock_map(size_t length)
  */
 struct piece stock_take(size_t length)
 {
-	size_t i, best;
-	struct piece piece = { NULL, 0 };
+	struct piece piece = { NULL, 0, 0 };
+	size_t peak;
 
 	if (!PEEK(count))
 		return piece;
 	lock_take(&stock_lock);
-	for (i = 0, best = count; i < count; i++)
-		if (pieces[i].length >= length &&
-		    pieces[i].length <= length + length / STOCK_SLACK &&
-		    (best == count || pieces[i].length <= pieces[best].length))
-			best = i;
-	if (best < count) {
-		piece = take_nth(best);
+	if (count)
+		piece = take(length);
+	if (piece.start) {
+		peak = use.peak;
 		note_use(1, piece.length);
+		shrink_to_peak(peak);
 	}
 	lock_release(&stock_lock);
 	return piece;

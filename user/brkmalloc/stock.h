@@ -13,10 +13,12 @@
  * struct piece - whole pages in a mapping of their own
  * @start: a page boundary, or NULL for none
  * @length: bytes
+ * @dirty: how many of them, from the start on, may not be zero
  */
 struct piece {
 	char	*start;
 	size_t	length;
+	size_t	dirty;
 };
 
 /**
