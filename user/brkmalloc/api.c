@@ -85,36 +85,36 @@ static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
 }
 
 /*
- * All allocation that a cache cannot serve comes through here. @dirty is how many
- * bytes at the start of the data may not be zero. A large block for which there is
+ * All allocation that a cache cannot serve comes through here. If the data is to be
+ * @zero, @dirty is how many bytes at its start may not be yet. A large block for which there is
  * no mapping (their number is limited) is tried in the heap.
  */
-static noinline void *alloc(size_t bytes, size_t align, size_t *dirty)
+static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
 	struct block *b = NULL;
+	void *data = NULL;
 
 	start_once();
 	*dirty = SIZE_MAX;
 	if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
-		b = cache_fetch(block_size_for(bytes));
+		data = cache_fetch(block_size_for(bytes));
 	} else if (bytes <= ALLOC_MAX && align <= ALLOC_MAX - bytes) {
-		if (bytes >= config.mmap_threshold)
-			b = large_alloc(bytes, align, dirty);
+		if (bytes >= config.mmap_threshold || bytes > BLOCK_MAX / 2)
+			b = large_alloc(bytes, align, zero, dirty);
 		if (!b)
 			b = alloc_heap(block_size_for(bytes), align, dirty);
+		data = b ? block_data(b) : NULL;
 	}
-	if (!b) {
+	if (unlikely(!data))
 		errno = ENOMEM;
-		return NULL;
-	}
-	return block_data(b);
+	return data;
 }
 
 static noinline void *malloc_slow(size_t size)
 {
 	size_t dirty;
 
-	return alloc(size, BLOCK_ALIGN, &dirty);
+	return alloc(size, BLOCK_ALIGN, false, &dirty);
 }
 
 static bool is_power_of_two(size_t n)
@@ -130,7 +130,7 @@ static void *alloc_aligned(size_t align, size_t bytes)
 		errno = EINVAL;
 		return NULL;
 	}
-	return alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, &dirty);
+	return alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
 }
 
 /**
@@ -141,12 +141,12 @@ static void *alloc_aligned(size_t align, size_t bytes)
  */
 EXPORT void *malloc(size_t size)
 {
-	struct block *b;
+	void *data;
 
 	if (likely(size <= CACHE_DATA_MAX)) {
-		b = cache_pop(cache_bin_for(size));
-		if (likely(b))
-			return block_data(b);
+		data = cache_pop(cache_bin_for(size));
+		if (likely(data))
+			return data;
 	}
 	return malloc_slow(size);
 }
@@ -173,7 +173,7 @@ EXPORT void *calloc(size_t n, size_t size)
 		data = malloc(bytes);
 		dirty = bytes;
 	} else {
-		data = alloc(bytes, BLOCK_ALIGN, &dirty);
+		data = alloc(bytes, BLOCK_ALIGN, true, &dirty);
 	}
 	if (likely(data))
 		memset(data, 0, dirty < bytes ? dirty : bytes);
@@ -182,7 +182,7 @@ EXPORT void *calloc(size_t n, size_t size)
 
 static void free_block(struct block *b)
 {
-	size_t bin = b->units;
+	size_t bin = block_units(b);
 
 	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
 		return;
@@ -212,13 +212,12 @@ static noinline void free_slow(void *data)
 EXPORT void free(void *data)
 {
 	struct block *b = block_of(data);
-	uint64_t meta;
+	uint64_t units;
 
 	if (likely(extent_has_place((uintptr_t)data))) {
-		meta = block_meta(b);
-		if (likely(meta_state(meta, b) == BLOCK_USED) &&
-		    likely(meta_units(meta) < CACHE_BINS) &&
-		    likely(cache_push(meta_units(meta), b)))
+		units = block_units(b);
+		if (likely(block_state_for(b, units) == BLOCK_USED) &&
+		    likely(units < CACHE_BINS) && likely(cache_push(units, b)))
 			return;
 	}
 	free_slow(data);

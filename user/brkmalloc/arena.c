@@ -29,7 +29,7 @@ static struct lock arenas_lock = LOCK_INITIALIZER;
  */
 void arena_free(struct arena *arena, struct block *b)
 {
-	if (b->units >= DEPOT_BINS || !config.cache ||
+	if (block_units(b) >= DEPOT_BINS || !config.cache ||
 	    !depot_put(&arena->depot, &arena->heap, b))
 		heap_free(&arena->heap, b);
 }

@@ -27,22 +27,22 @@
  * is told by the bit BLOCK_PREV_FREE of the block behind it. So a block in
  * use costs 8 bytes and not 16.
  *
- * The meta block is one word:
+ * The meta block is two words of 32 bits:
  *
- *    63             48 47       40 39   33  32  31                          0
- *   +-----------------+-----------+-------+----+-----------------------------+
- *   | seal            | state     | arena | pf | size / 16                   |
- *   +-----------------+-----------+-------+----+-----------------------------+
- *                                   home: pf is BLOCK_PREV_FREE
+ *    31                                0   31      25  24  23                  0
+ *   +-----------------------------------+ +----------+----+---------------------+
+ *   | seal, mixed with the state        | | arena    | pf | size / 16           |
+ *   +-----------------------------------+ +----------+----+---------------------+
+ *                                            home: pf is BLOCK_PREV_FREE
  *
  * The seal is a hash of the size, of the block's own address and of a secret of
- * this process, and the state is mixed with it. Whatever the program wrote over
- * a meta block, and whatever it hands to free that is no data block, does not
- * carry them (except for one case in two million).
+ * this process; the state, a small number, is mixed with it. Whatever the program
+ * wrote over a meta block, and whatever it hands to free that is no data block,
+ * does not carry them (except for one case in 700 million).
  *
- * Who writes what: the home byte whoever holds the lock of the arena; the state
- * byte whoever holds the block; the rest both of them. That is why these two are
- * bytes of their own.
+ * Who writes what: the home byte whoever holds the lock of the arena, the seal
+ * whoever holds the block, the size both of them. That is why the seal has a word
+ * of its own, and the home byte is written as one.
  *
  * A meta block of state BLOCK_FENCE and size 0 ends a region of the heap. A block
  * with a mapping of its own has state BLOCK_MAPPED and size 0, see large.c.
@@ -74,11 +74,12 @@
 #define BLOCK_SHIFT	4
 #define BLOCK_META	8UL		/* bytes of a meta block */
 #define BLOCK_MIN	32UL		/* meta, two links, footer */
-#define BLOCK_MAX	(UINT32_MAX * BLOCK_ALIGN)	/* in the heap: 64 GiB */
+#define BLOCK_UNITS	0xffffffUL	/* bits of the size in a meta block */
+#define BLOCK_MAX	(BLOCK_UNITS * BLOCK_ALIGN)	/* in the heap: 256 MiB */
 #define BLOCK_ARENAS	128		/* that a meta block can tell apart */
 
 #define BLOCK_PREV_FREE	1U		/* in the home byte: the block before is free */
-#define BLOCK_SEAL_SHIFT 40		/* of seal and state in the meta block */
+#define BLOCK_SEAL_SHIFT 32		/* what of the hash goes into the seal */
 
 /**
  * enum block_state - who holds a block
@@ -102,25 +103,22 @@ enum block_state {
 
 /**
  * struct block - a block in memory
- * @meta: the meta block as one word
- * @units: size / 16
- * @home: arena and BLOCK_PREV_FREE
- * @state: mixed with the seal
- * @seal: its upper bits
+ * @low: home and size / 16
+ * @home: arena and BLOCK_PREV_FREE, a byte of it
+ * @seal: mixed with the state
  * @next: mangled, only while it is free or cached
  * @prev: mangled, only while it is free
  * @check: in the place of @prev while it is cached, see block_link()
  */
 struct block {
 	union {
-		uint64_t meta;
+		uint32_t low;
 		struct {
-			uint32_t units;
+			uint8_t	 units_low[3];
 			uint8_t	 home;
-			uint8_t	 state;
-			uint16_t seal;
 		};
 	};
+	uint32_t	seal;
 	uintptr_t next;
 	union {
 		uintptr_t prev;
@@ -145,31 +143,32 @@ struct secret {
 
 extern HIDDEN struct secret secret;
 
+/* In seals and links a block is known by the address of its data. */
+static inline uintptr_t block_address(const struct block *b)
+{
+	return (uintptr_t)b + BLOCK_META;
+}
+
 static inline uint64_t block_hash(const struct block *b, uint64_t units)
 {
-	return ((uintptr_t)b ^ units) * secret.multiplier;
+	return (block_address(b) ^ units) * secret.multiplier;
 }
 
-/* The meta block as it is now; its home byte may change meanwhile. */
-static inline uint64_t block_meta(const struct block *b)
+/* Size / 16. The home byte beside it may change meanwhile. */
+static inline size_t block_units(const struct block *b)
 {
-	return PEEK(b->meta);
+	return (size_t)PEEK(b->low) & BLOCK_UNITS;
 }
 
-static inline uint64_t meta_units(uint64_t meta)
+/* The state; something from BLOCK_STATES on if this is no meta block. */
+static inline uint32_t block_state_for(const struct block *b, uint64_t units)
 {
-	return (uint32_t)meta;
+	return (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ b->seal;
 }
 
-/* The state; something from BLOCK_STATES on if this is no meta block of @b. */
-static inline uint64_t meta_state(uint64_t meta, const struct block *b)
+static inline uint32_t block_state(const struct block *b)
 {
-	return (meta ^ block_hash(b, meta_units(meta))) >> BLOCK_SEAL_SHIFT;
-}
-
-static inline uint64_t block_state(const struct block *b)
-{
-	return meta_state(block_meta(b), b);
+	return block_state_for(b, block_units(b));
 }
 
 static inline bool block_is_sound(const struct block *b)
@@ -181,21 +180,21 @@ static inline void block_set(struct block *b, size_t size, unsigned int home,
 			     enum block_state state)
 {
 	uint64_t units = size >> BLOCK_SHIFT;
-	uint64_t sealed = (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ state;
 
-	b->meta = units | (uint64_t)home << 32 | sealed << BLOCK_SEAL_SHIFT;
+	b->low = units | home << 24;
+	b->seal = (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ state;
 }
 
 /* Only who holds the block may; the home byte may change meanwhile. */
 static inline void block_change_state(struct block *b, enum block_state from,
 				      enum block_state to)
 {
-	b->state ^= from ^ to;
+	b->seal ^= from ^ to;
 }
 
 static inline size_t block_size(const struct block *b)
 {
-	return (size_t)b->units << BLOCK_SHIFT;
+	return block_units(b) << BLOCK_SHIFT;
 }
 
 static inline unsigned int block_arena(const struct block *b)
@@ -223,7 +222,7 @@ static inline bool block_is_free(const struct block *b)
 
 static inline bool block_is_fence(const struct block *b)
 {
-	return !b->units;
+	return !block_units(b);
 }
 
 static inline struct block *block_at(const struct block *b, ptrdiff_t offset)
@@ -253,12 +252,12 @@ static inline void block_set_footer(const struct block *b)
  */
 static inline uintptr_t block_mangle(const struct block *b, const struct block *to)
 {
-	return (uintptr_t)to ^ (uintptr_t)b ^ secret.link;
+	return block_address(to) ^ block_address(b) ^ secret.link;
 }
 
 static inline struct block *block_unmangle(const struct block *b, uintptr_t link)
 {
-	return (struct block *)(link ^ (uintptr_t)b ^ secret.link);
+	return (struct block *)((link ^ block_address(b) ^ secret.link) - BLOCK_META);
 }
 
 static inline struct block *block_next(const struct block *b)

@@ -29,7 +29,9 @@
 #define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
 
 struct block cache_nil;
-_Thread_local struct cache cache = { .head = { [0 ... CACHE_BINS - 1] = &cache_nil } };
+_Thread_local struct cache cache = {
+	.head = { [0 ... CACHE_BINS - 1] = &cache_nil.next },
+};
 
 static pthread_key_t at_exit;
 
@@ -125,7 +127,7 @@ void cache_give_home(struct block *b)
 /* Cut the list of a bin behind its newest @keep blocks. Return: the others. */
 static struct block *cut(size_t bin, int keep)
 {
-	struct block *b = cache.head[bin], *last = NULL;
+	struct block *b = block_of(cache.head[bin]), *last = NULL;
 	int kept;
 
 	for (kept = 0; b != &cache_nil && kept < keep; kept++) {
@@ -137,7 +139,7 @@ static struct block *cut(size_t bin, int keep)
 	if (last)
 		block_link(last, &cache_nil);
 	else
-		cache.head[bin] = &cache_nil;
+		cache.head[bin] = block_data(&cache_nil);
 	cache.room[bin] = cache.limit[bin] - kept;
 	return b;
 }
@@ -192,7 +194,7 @@ bool cache_make_room(size_t bin)
 	return true;
 }
 
-static struct block *fetch_one(size_t size)
+static void *fetch_one(size_t size)
 {
 	size_t one = 1, dirty;
 	struct block *b;
@@ -200,7 +202,7 @@ static struct block *fetch_one(size_t size)
 	arena_take(cache.arena);
 	b = arena_carve(cache.arena, size, &one, &dirty);
 	arena_release(cache.arena);
-	return b;
+	return b ? block_data(b) : NULL;
 }
 
 /* Put @count blocks, one behind the other from @b on, into their bins. */
@@ -210,7 +212,7 @@ static void keep(struct block *b, size_t count)
 
 	for (; count; count--, b = after) {
 		after = block_after(b);
-		if (b->units >= CACHE_BINS || !cache_push(b->units, b))
+		if (block_units(b) >= CACHE_BINS || !cache_push(block_units(b), b))
 			cache_give_home(b);
 	}
 }
@@ -236,12 +238,12 @@ static void fill_bin(size_t bin, struct block *list, size_t count)
 	for (i = 1; i < count; i++)
 		last = block_next(last);
 	block_link(last, &cache_nil);
-	cache.head[bin] = list;
+	cache.head[bin] = block_data(list);
 	cache.room[bin] -= count;
 }
 
-/* Blocks for an empty bin. Return: one of them, in use, or NULL. */
-static struct block *fetch_batch(size_t bin)
+/* Blocks for an empty bin. Return: the data of one of them, in use, or NULL. */
+static void *fetch_batch(size_t bin)
 {
 	size_t count = cache.limit[bin] / 2, dirty;
 	struct block *b, *list;
@@ -257,26 +259,28 @@ static struct block *fetch_batch(size_t bin)
 		fill_bin(bin, list, count);
 		return cache_pop(bin);
 	}
-	if (b && count > 1)
+	if (!b)
+		return NULL;
+	if (count > 1)
 		keep(block_after(b), count - 1);
 	grow_batch(bin);
-	return b;
+	return block_data(b);
 }
 
 /**
- * cache_fetch() - a block in use, when the bin has none
+ * cache_fetch() - the data of a block in use, when the bin has none
  * @size: of the block, by block_size_for(), for up to CACHE_DATA_MAX bytes
  *
- * Return: the block, or NULL if the kernel refused.
+ * Return: it, or NULL if the kernel refused.
  */
-struct block *cache_fetch(size_t size)
+void *cache_fetch(size_t size)
 {
 	size_t bin = size >> BLOCK_SHIFT;
 	struct block *b;
 
 	if (unlikely(cache.life == CACHE_UNBORN))
 		begin();
-	b = cache.head[bin];
+	b = block_of(cache.head[bin]);
 	if (b != &cache_nil) {
 		if (!block_link_is_good(b))
 			guard_cached(b);

@@ -27,7 +27,7 @@ enum cache_life {
 
 /**
  * struct cache - blocks that a thread has freed, ready for its next malloc
- * @head: the first block of each bin, or cache_nil
+ * @head: data of the first block of each bin, or of cache_nil
  * @room: how many blocks more a bin takes
  * @limit: how many it takes in all
  * @batch: how many are fetched at once when it is empty
@@ -36,7 +36,7 @@ enum cache_life {
  * @life: see above
  */
 struct cache {
-	struct block	*head[CACHE_BINS];
+	void		*head[CACHE_BINS];
 	int32_t		room[CACHE_BINS];
 	uint8_t		limit[CACHE_BINS];
 	uint8_t		batch[CACHE_BINS];
@@ -50,7 +50,7 @@ extern HIDDEN struct block cache_nil;
 
 extern HIDDEN _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
 
-struct block *cache_fetch(size_t size);
+void *cache_fetch(size_t size);
 bool cache_make_room(size_t bin);
 void cache_give_home(struct block *b);
 struct arena *cache_arena(void);
@@ -68,27 +68,30 @@ static inline size_t cache_bin_for(size_t bytes)
 	return (bytes + BLOCK_META + BLOCK_ALIGN - 1) >> BLOCK_SHIFT;
 }
 
-/* A block out of a bin, or NULL if it is empty or the first block was written to. */
-static inline struct block *cache_pop(size_t bin)
+/* The data of a block out of a bin, or NULL if it is empty or the first block was written to. */
+static inline void *cache_pop(size_t bin)
 {
-	struct block *b = cache.head[bin];
+	void *data = cache.head[bin];
+	struct block *b = block_of(data);
 
 	if (unlikely(!block_link_is_good(b)))
 		return NULL;
-	cache.head[bin] = block_next(b);
+	cache.head[bin] = block_data(block_next(b));
 	cache.room[bin]++;
 	b->check = 0;
 	block_change_state(b, BLOCK_CACHED, BLOCK_USED);
-	return b;
+	return data;
 }
 
 /* Return: whether there was room. */
 static inline bool cache_push(size_t bin, struct block *b)
 {
-	if (unlikely(--cache.room[bin] < 0))
+	int32_t *room = &cache.room[bin];
+
+	if (unlikely(--*room < 0))
 		return false;
-	block_link(b, cache.head[bin]);
-	cache.head[bin] = b;
+	block_link(b, block_of(cache.head[bin]));
+	cache.head[bin] = block_data(b);
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
 	return true;
 }

@@ -33,7 +33,7 @@ static size_t share(const struct heap *heap, size_t least, size_t part)
  */
 bool depot_put(struct depot *depot, const struct heap *heap, struct block *b)
 {
-	size_t bin = b->units;
+	size_t bin = block_units(b);
 
 	if (depot->bytes >= share(heap, MOST_LEAST, MOST_SHARE))
 		return false;

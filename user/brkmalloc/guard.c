@@ -135,7 +135,7 @@ struct block *guard_data(const char *caller, const void *data)
 			   caller, data);
 	default:
 		guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
-			   caller, data, (void *)b->meta);
+			   caller, data, (void *)*(const uintptr_t *)b);
 	}
 }
 
@@ -148,7 +148,7 @@ void guard_after_failed(const struct block *b, const struct block *after)
 {
 	guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
 		   block_data(b), block_usable(b), (const void *)after,
-		   (void *)after->meta);
+		   (void *)*(const uintptr_t *)after);
 }
 
 /**

@@ -23,7 +23,7 @@ noreturn void guard_cached(const struct block *b);
 
 /* Is the meta block behind a block untouched? @state: by block_state(@after). */
 static inline void guard_after(const struct block *b, const struct block *after,
-			       uint64_t state)
+			       uint32_t state)
 {
 	if (unlikely(state >= BLOCK_STATES))
 		guard_after_failed(b, after);

@@ -195,7 +195,7 @@ bool heap_resize(struct heap *heap, struct block *b, size_t size)
 {
 	size_t old = block_size(b);
 	struct block *after = block_after(b);
-	uint64_t state;
+	uint32_t state;
 
 	if (size <= old) {
 		split(heap, b, size);
@@ -229,7 +229,7 @@ void heap_free(struct heap *heap, struct block *b)
 	size_t size = block_size(b), freed = size;
 	struct block *after = block_after(b);
 	bool prev_is_free = block_prev_is_free(b);
-	uint64_t state;
+	uint32_t state;
 
 	/* Said even where it is joined: a second free of it is then noticed. */
 	block_set(b, size, b->home, BLOCK_FREE);

@@ -124,19 +124,21 @@ static struct block *alloc_aligned(size_t bytes, size_t align)
  * large_alloc() - a block in a mapping of its own
  * @bytes: of data
  * @align: of the data, a power of two, at least BLOCK_ALIGN
+ * @zero: the data shall be; new pages are, and none of them is touched
  * @dirty: set to how many bytes at the start of the data may not be zero
  *
  * Return: the block, or NULL if the kernel refused.
  */
-struct block *large_alloc(size_t bytes, size_t align, size_t *dirty)
+struct block *large_alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
 	size_t length = align_up(LARGE_LEAD + bytes, os_page_size);
-	struct piece piece;
+	struct piece piece = { NULL, 0, 0 };
 
 	*dirty = 0;
 	if (align > BLOCK_ALIGN)
 		return alloc_aligned(bytes, align);
-	piece = stock_take(length);
+	if (!zero)
+		piece = stock_take(length);
 	if (!piece.start)
 		piece = stock_map(length);
 	*dirty = piece.dirty;

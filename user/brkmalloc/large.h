@@ -7,7 +7,7 @@
 
 #include "block.h"
 
-struct block *large_alloc(size_t bytes, size_t align, size_t *dirty);
+struct block *large_alloc(size_t bytes, size_t align, bool zero, size_t *dirty);
 struct block *large_resize(struct block *b, size_t bytes);
 void large_free(struct block *b);
 bool large_is_known(const struct block *b);

@@ -133,7 +133,7 @@ EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
 static const char *check_block(const struct heap *heap, const struct block *b,
 			       bool prev_is_free)
 {
-	uint64_t state = block_state(b);
+	uint32_t state = block_state(b);
 	size_t size = block_size(b);
 
 	if (state >= BLOCK_STATES)
