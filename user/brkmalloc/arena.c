@@ -23,15 +23,29 @@ static unsigned int arenas_count = 1;
 static struct lock arenas_lock = LOCK_INITIALIZER;
 
 /**
- * arena_free() - take a block back
- * @arena: its arena, locked
- * @b: cached; it goes to the depot if it is small, else to the heap
+ * arena_free() - take blocks back
+ * @arena: their arena, locked
+ * @list: of cached blocks, all of one size if there are several
+ * @last: the last of them
+ * @count: how many there are
+ *
+ * They go to the depot if they are small and there is room, else to the heap.
  */
-void arena_free(struct arena *arena, struct block *b)
+void arena_free(struct arena *arena, struct block *list, struct block *last,
+		size_t count)
 {
-	if (block_units(b) >= DEPOT_BINS || !config.cache ||
-	    !depot_put(&arena->depot, &arena->heap, b))
-		heap_free(&arena->heap, b);
+	size_t bin = block_units(list);
+	struct block *next;
+
+	if (bin < DEPOT_BINS && config.cache &&
+	    depot_has_room(&arena->depot, &arena->heap)) {
+		depot_put(&arena->depot, bin, list, last, count);
+		return;
+	}
+	for (; count--; list = next) {
+		next = block_next(list);
+		heap_free(&arena->heap, list);
+	}
 }
 
 /* Take in what others have returned. */
@@ -42,7 +56,7 @@ static void drain(struct arena *arena)
 	b = __atomic_exchange_n(&arena->returned, NULL, __ATOMIC_ACQUIRE);
 	for (; b; b = next) {
 		next = block_next(b);
-		arena_free(arena, b);
+		arena_free(arena, b, b, 1);
 	}
 }
 

@@ -38,7 +38,8 @@ void arena_leave(struct arena *arena);
 void arena_return(struct arena *arena, struct block *first, struct block *last);
 struct block *arena_carve(struct arena *arena, size_t size, size_t *count, size_t *dirty);
 struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align);
-void arena_free(struct arena *arena, struct block *b);
+void arena_free(struct arena *arena, struct block *list, struct block *last,
+		size_t count);
 void arena_take_all(void);
 void arena_release_all(void);
 void arena_watch_fork(void);

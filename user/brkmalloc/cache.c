@@ -11,7 +11,7 @@
  *
  * An empty bin fetches a batch from the arena; each time it has to, a larger one. A
  * full bin is first allowed to grow, as far as the thread's share of memory goes,
- * and then gives its older half home. When a thread ends all goes home.
+ * and then gives half of its blocks home. When a thread ends all goes home.
  *
  * BRKMALLOC_CACHE=0 switches this layer off.
  */
@@ -25,7 +25,7 @@
 #define LIMIT_FIRST_MIN	2U	/* ... but so many blocks at least */
 #define LIMIT_FIRST_MAX	16U
 #define LIMIT_MAX	128U
-#define SHARE_LEAST	(256UL << 10)	/* bytes that all bins may grow to, or ... */
+#define SHARE_LEAST	(128UL << 10)	/* bytes that all bins may grow to, or ... */
 #define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
 
 struct block cache_nil;
@@ -59,57 +59,47 @@ static void begin(void)
 	pthread_setspecific(at_exit, &cache);
 }
 
-/* Free what is of @arena in a list of cached blocks; return the rest. */
-static struct block *free_those_of(struct arena *arena, struct block *list)
-{
-	struct block *rest = NULL, *next;
+/**
+ * struct chain - some cached blocks of one arena, linked
+ * @first: of them
+ * @last: of them
+ * @count: how many
+ */
+struct chain {
+	struct block	*first;
+	struct block	*last;
+	size_t		count;
+};
 
-	for (; list; list = next) {
-		next = block_next(list);
-		if (arena_of(list) == arena) {
-			arena_free(arena, list);
-		} else {
-			block_set_next(list, rest);
-			rest = list;
-		}
+/* Take blocks off a bin: as many of one arena as there are in a row, up to @most. */
+static struct chain cut(size_t bin, size_t most)
+{
+	struct block *b = block_of(cache.head[bin]);
+	struct chain chain = { b, NULL, 0 };
+	unsigned int arena = block_arena(b);
+
+	for (; b != &cache_nil && block_arena(b) == arena && chain.count < most;
+	     b = block_next(b)) {
+		if (!block_link_is_good(b))
+			guard_cached(b);
+		chain.last = b;
+		chain.count++;
 	}
-	return rest;
+	cache.head[bin] = block_data(b);
+	cache.room[bin] += chain.count;
+	return chain;
 }
 
-/* The same, when the arena is busy. */
-static struct block *return_those_of(struct arena *arena, struct block *list)
+/* Blocks go to their arena; nobody waits for a lock. */
+static void give_home(struct chain chain)
 {
-	struct block *rest = NULL, *first = NULL, *last = NULL, *next;
+	struct arena *arena = arena_of(chain.first);
 
-	for (; list; list = next) {
-		next = block_next(list);
-		if (arena_of(list) == arena) {
-			block_set_next(list, first);
-			first = list;
-			if (!last)
-				last = list;
-		} else {
-			block_set_next(list, rest);
-			rest = list;
-		}
-	}
-	arena_return(arena, first, last);
-	return rest;
-}
-
-/* Every block of a list goes to its arena; nobody waits for a lock. */
-static void give_home(struct block *list)
-{
-	struct arena *arena;
-
-	while (list) {
-		arena = arena_of(list);
-		if (arena_try(arena)) {
-			list = free_those_of(arena, list);
-			arena_release(arena);
-		} else {
-			list = return_those_of(arena, list);
-		}
+	if (arena_try(arena)) {
+		arena_free(arena, chain.first, chain.last, chain.count);
+		arena_release(arena);
+	} else {
+		arena_return(arena, chain.first, chain.last);
 	}
 }
 
@@ -120,43 +110,19 @@ static void give_home(struct block *list)
 void cache_give_home(struct block *b)
 {
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
-	block_set_next(b, NULL);
-	give_home(b);
+	give_home((struct chain){ b, b, 1 });
 }
 
-/* Cut the list of a bin behind its newest @keep blocks. Return: the others. */
-static struct block *cut(size_t bin, int keep)
+/* Give some blocks of a bin home: not the oldest, as to get there takes time. */
+static void shorten(size_t bin, size_t blocks)
 {
-	struct block *b = block_of(cache.head[bin]), *last = NULL;
-	int kept;
+	struct chain chain;
 
-	for (kept = 0; b != &cache_nil && kept < keep; kept++) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
-		last = b;
-		b = block_next(b);
+	while (blocks && cache.head[bin] != block_data(&cache_nil)) {
+		chain = cut(bin, blocks);
+		blocks -= chain.count;
+		give_home(chain);
 	}
-	if (last)
-		block_link(last, &cache_nil);
-	else
-		cache.head[bin] = block_data(&cache_nil);
-	cache.room[bin] = cache.limit[bin] - kept;
-	return b;
-}
-
-/* Give all blocks of a bin home but the newest @keep. */
-static void shorten(size_t bin, int keep)
-{
-	struct block *b = cut(bin, keep), *next, *list = NULL;
-
-	for (; b != &cache_nil; b = next) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
-		next = block_next(b);
-		block_set_next(b, list);
-		list = b;
-	}
-	give_home(list);
 }
 
 static size_t share(void)
@@ -246,17 +212,17 @@ static void fill_bin(size_t bin, struct block *list, size_t count)
 static void *fetch_batch(size_t bin)
 {
 	size_t count = cache.limit[bin] / 2, dirty;
-	struct block *b, *list;
+	struct block *b = NULL, *list, *last;
 
 	arena_take(cache.arena);
-	list = depot_take(&cache.arena->depot, bin, &count);
+	list = depot_take(&cache.arena->depot, bin, &count, &last);
 	if (!list) {
 		count = cache.batch[bin];
 		b = arena_carve(cache.arena, bin << BLOCK_SHIFT, &count, &dirty);
 	}
 	arena_release(cache.arena);
 	if (list) {
-		fill_bin(bin, list, count);
+		fill_bin(bin, list, last, count);
 		return cache_pop(bin);
 	}
 	if (!b)
@@ -311,7 +277,7 @@ void cache_flush(void)
 	size_t bin;
 
 	for (bin = BIN_FIRST; bin < CACHE_BINS; bin++)
-			shorten(bin, 0);
+			shorten(bin, SIZE_MAX);
 }
 
 /* Whatever else runs in the thread after this does without a cache. */

@@ -13,34 +13,52 @@
 #include "depot.h"
 #include "guard.h"
 
-#define MOST_LEAST	(256UL << 10)	/* bytes in a depot, or ... */
+#define MOST_LEAST	(64UL << 10)	/* bytes in a depot, or ... */
 #define MOST_SHARE	16		/* ... a part of the heap, if that is more */
-#define LARGE_LEAST	(64UL << 10)
+#define LARGE_LEAST	(32UL << 10)
 #define LARGE_SHARE	64
 
-static size_t share(const struct heap *heap, size_t least, size_t part)
+static size_t share(size_t bytes, size_t least, size_t part)
 {
-	return heap->bytes / part > least ? heap->bytes / part : least;
+	return bytes / part > least ? bytes / part : least;
+}
+
+/* What is long and free already does not count: that heap has shrunk. */
+static size_t most(const struct heap *heap)
+{
+	return share(heap->bytes - heap->long_free, MOST_LEAST, MOST_SHARE);
 }
 
 /**
- * depot_put() - keep a block
- * @depot: of its arena
- * @heap: of its arena
- * @b: cached, small enough for a bin
+ * depot_has_room() - may something be put there?
+ * @depot: of an arena
+ * @heap: of the same
  *
- * Return: whether there was room.
+ * If the heap has become much smaller since the depot was filled it is emptied.
  */
-bool depot_put(struct depot *depot, const struct heap *heap, struct block *b)
+bool depot_has_room(struct depot *depot, struct heap *heap)
 {
-	size_t bin = block_units(b);
+	size_t limit = most(heap);
 
-	if (depot->bytes >= share(heap, MOST_LEAST, MOST_SHARE))
-		return false;
-	block_link(b, depot->head[bin]);
-	depot->head[bin] = b;
-	depot->bytes += block_size(b);
-	return true;
+	if (depot->bytes >= 2 * limit)
+		depot_empty(depot, heap);
+	return depot->bytes < limit;
+}
+
+/**
+ * depot_put() - keep blocks
+ * @depot: of their arena
+ * @bin: their size in units
+ * @first: the first of a list of cached blocks
+ * @last: the last of them
+ * @count: how many there are
+ */
+void depot_put(struct depot *depot, size_t bin, struct block *first,
+	       struct block *last, size_t count)
+{
+	block_link(last, depot->head[bin]);
+	depot->head[bin] = first;
+	depot->bytes += count * (bin << BLOCK_SHIFT);
 }
 
 /**
@@ -48,23 +66,22 @@ bool depot_put(struct depot *depot, const struct heap *heap, struct block *b)
  * @depot: from where
  * @bin: their size in units
  * @count: how many are wanted; set to how many there are
+ * @last: set to the last of them, whose link is still to be set
  *
  * Return: the first of them, linked as in a cache; NULL if there is none.
  */
-struct block *depot_take(struct depot *depot, size_t bin, size_t *count)
+struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
+			 struct block **last)
 {
-	struct block *first = depot->head[bin], *last = NULL, *b = first;
+	struct block *first = depot->head[bin], *b = first;
 	size_t n;
 
 	for (n = 0; b && n < *count; n++) {
 		if (!block_link_is_good(b))
 			guard_cached(b);
-		last = b;
+		*last = b;
 		b = block_next(b);
 	}
-	if (!last)
-		return NULL;
-	block_link(last, NULL);
 	depot->head[bin] = b;
 	depot->bytes -= n * (bin << BLOCK_SHIFT);
 	*count = n;
@@ -78,7 +95,7 @@ struct block *depot_take(struct depot *depot, size_t bin, size_t *count)
  */
 bool depot_is_large(const struct depot *depot, const struct heap *heap)
 {
-	return depot->bytes >= share(heap, LARGE_LEAST, LARGE_SHARE);
+	return depot->bytes >= share(heap->bytes, LARGE_LEAST, LARGE_SHARE);
 }
 
 /**

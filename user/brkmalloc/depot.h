@@ -22,8 +22,11 @@ struct depot {
 	size_t		bytes;
 };
 
-bool depot_put(struct depot *depot, const struct heap *heap, struct block *b);
-struct block *depot_take(struct depot *depot, size_t bin, size_t *count);
+bool depot_has_room(struct depot *depot, struct heap *heap);
+void depot_put(struct depot *depot, size_t bin, struct block *first,
+	       struct block *last, size_t count);
+struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
+			 struct block **last);
 bool depot_is_large(const struct depot *depot, const struct heap *heap);
 void depot_empty(struct depot *depot, struct heap *heap);
 

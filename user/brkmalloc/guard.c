@@ -118,7 +118,7 @@ struct block *guard_data(const char *caller, const void *data)
 	if ((uintptr_t)data % BLOCK_ALIGN)
 		guard_crit("%s(%p): misaligned pointer: no data block begins here, expected a multiple of %zu",
 			   caller, data, BLOCK_ALIGN);
-	if (!large_is_known(b) && !heap_may_read(b))
+	if (!extent_has_place((uintptr_t)data) && !large_is_known(b) && !os_is_mapped(b))
 		guard_crit("%s(%p): foreign pointer or double free: no memory is mapped here, expected a data block in use",
 			   caller, data);
 	switch (block_state(b)) {
@@ -169,26 +169,16 @@ struct block *guard_before(const struct block *b)
 	return before;
 }
 
-static bool may_be_block(const struct block *b)
-{
-	return (uintptr_t)b % BLOCK_ALIGN == BLOCK_META && heap_may_read(b);
-}
-
 /**
- * guard_links() - do the neighbours of a free block in its list agree?
- * @b: a block in a free list
- * @next: where its next link leads
- * @prev: where its previous link leads
+ * guard_link_failed() - a link of a free block leads where no block links back
+ * @b: in a free list
+ * @which: link
+ * @link: as it was found
  */
-void guard_links(const struct block *b, const struct block *next,
-		 const struct block *prev)
+void guard_link_failed(const struct block *b, const char *which, uintptr_t link)
 {
-	if (next && (!may_be_block(next) || block_prev(next) != b))
-		guard_crit("free block %p was written to after free: found %p as its next link, expected a free block that links back",
-			   block_data(b), (const void *)b->next);
-	if (prev && (!may_be_block(prev) || block_next(prev) != b))
-		guard_crit("free block %p was written to after free: found %p as its previous link, expected a free block that links back",
-			   block_data(b), (const void *)b->prev);
+	guard_crit("free block %p was written to after free: found %p as its %s link, expected a free block that links back",
+		   block_data(b), (void *)link, which);
 }
 
 /**

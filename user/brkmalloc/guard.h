@@ -7,7 +7,7 @@
 
 #include <stdnoreturn.h>
 
-#include "block.h"
+#include "heap.h"
 
 #define __printf(format, args) __attribute__(( \
 	__format__(printf, format, args)))
@@ -17,8 +17,7 @@ __printf(1, 2) noreturn void guard_crit(const char *format, ...);
 struct block *guard_data(const char *caller, const void *data);
 noreturn void guard_after_failed(const struct block *b, const struct block *after);
 struct block *guard_before(const struct block *b);
-void guard_links(const struct block *b, const struct block *next,
-		 const struct block *prev);
+noreturn void guard_link_failed(const struct block *b, const char *which, uintptr_t link);
 noreturn void guard_cached(const struct block *b);
 
 /* Is the meta block behind a block untouched? @state: by block_state(@after). */
@@ -27,6 +26,16 @@ static inline void guard_after(const struct block *b, const struct block *after,
 {
 	if (unlikely(state >= BLOCK_STATES))
 		guard_after_failed(b, after);
+}
+
+/* Do the neighbours of a free block in its list agree? */
+static inline void guard_links(const struct block *b, const struct block *next,
+			       const struct block *prev)
+{
+	if (next && unlikely(!heap_may_read(next) || block_prev(next) != b))
+		guard_link_failed(b, "next", b->next);
+	if (prev && unlikely(!heap_may_read(prev) || block_next(prev) != b))
+		guard_link_failed(b, "previous", b->prev);
 }
 
 #endif /* BRKMALLOC_GUARD_H */

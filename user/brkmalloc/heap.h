@@ -2,8 +2,8 @@
 /*
  * heap.h - blocks out of regions: the contract of heap.c, region.c and purge.c
  *
- * All functions want the lock of the arena whose heap it is, except
- * heap_may_read().
+ * All functions want the lock of the arena whose heap it is, but for the inline
+ * ones that are given no heap.
  */
 #ifndef BRKMALLOC_HEAP_H
 #define BRKMALLOC_HEAP_H
@@ -43,6 +43,7 @@ static_assert(sizeof(struct region) % BLOCK_ALIGN == BLOCK_META, "layout");
  * @freed: bytes that became part of such since they were last looked at
  * @looked: when that was, in ticks of os_ticks()
  * @grown: when the break was last moved up for it
+ * @trims: calls that found much free at the top
  * @arena: number of the arena
  *
  *   newest region, at @regions                       @top      @fresh     @end
@@ -61,6 +62,7 @@ struct heap {
 	size_t		freed;
 	unsigned long	looked;
 	unsigned long	grown;
+	unsigned int	trims;
 	unsigned int	arena;
 };
 
@@ -79,7 +81,6 @@ void heap_free(struct heap *heap, struct block *b);
 extern HIDDEN uintptr_t break_low, break_units;
 extern HIDDEN struct lock break_lock;
 
-bool heap_may_read(const void *address);
 bool region_grow(struct heap *heap, size_t size);
 size_t region_shrink(struct heap *heap, size_t keep);
 void region_release(struct heap *heap, struct block *b);
@@ -105,6 +106,15 @@ static inline bool extent_has_place(uintptr_t address)
 
 	offset = offset >> BLOCK_SHIFT | offset << (64 - BLOCK_SHIFT);
 	return offset < PEEK(break_units);
+}
+
+/*
+ * Is it safe to look whether there is a meta block? Memory of the break is known to
+ * be there; of anything else, which is rare, the kernel is asked.
+ */
+static inline bool heap_may_read(const struct block *b)
+{
+	return likely(extent_has_place((uintptr_t)b + BLOCK_META)) || os_is_mapped(b);
 }
 
 static inline struct block *region_first(struct region *region)

@@ -21,24 +21,12 @@
 #define BREAK_SHARE	8		/* an eighth of the heap between them */
 #define TRIM_SHARE	8		/* that part of the heap may be free at its top, */
 #define TRIM_AT_ONCE	2		/* that part for a while after it has grown, */
-#define TRIM_TICKS	(OS_TICKS / 10)	/* a tenth of a second */
+#define TRIM_TICKS	(OS_TICKS / 10)	/* a tenth of a second, ... */
+#define TRIM_LOOKS	64		/* ... for which the clock is not always asked */
 #define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
 
 uintptr_t break_low, break_units;
 struct lock break_lock = LOCK_INITIALIZER;
-
-/**
- * heap_may_read() - is it safe to look whether there is a meta block?
- * @address: where
- *
- * Memory of the break is known to be there; of anything else, which is rare,
- * the kernel is asked.
- */
-bool heap_may_read(const void *address)
-{
-	return ((uintptr_t)address - break_low) >> BLOCK_SHIFT < break_units ||
-	       os_is_mapped(address);
-}
 
 /* Give the newest region an end; what is left of its top is a free block. */
 static void region_close(struct heap *heap)
@@ -235,14 +223,15 @@ size_t region_shrink(struct heap *heap, size_t keep)
 }
 
 /* Is much more free at the top than there need be, or has it been so for long? */
-static bool trim_is_due(const struct heap *heap, size_t enough)
+static bool trim_is_due(struct heap *heap, size_t enough)
 {
 	size_t room = heap_top_room(heap);
 
 	if (room < enough)
 		return false;
-	return config.trim_is_chosen || room >= heap->bytes / TRIM_AT_ONCE ||
-	       os_ticks() - heap->grown >= TRIM_TICKS;
+	if (config.trim_is_chosen || room >= heap->bytes / TRIM_AT_ONCE)
+		return true;
+	return ++heap->trims % TRIM_LOOKS == 0 && os_ticks() - heap->grown >= TRIM_TICKS;
 }
 
 /**
