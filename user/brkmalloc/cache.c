@@ -196,15 +196,10 @@ static void grow_batch(size_t bin)
 }
 
 /* Make a list of blocks from a depot what an empty bin holds. */
-static void fill_bin(size_t bin, struct block *list, size_t count)
+static void fill_bin(size_t bin, struct block *first, struct block *last, size_t count)
 {
-	struct block *last = list;
-	size_t i;
-
-	for (i = 1; i < count; i++)
-		last = block_next(last);
 	block_link(last, &cache_nil);
-	cache.head[bin] = block_data(list);
+	cache.head[bin] = block_data(first);
 	cache.room[bin] -= count;
 }
 
