@@ -13,6 +13,14 @@ BASE = LIBC[0]
 TOO_MUCH = 1.15
 
 
+# Of rows, from which means are taken
+GROUPS = ("micro", "trace", "real", "all")
+
+
+def of_group(rows, group):
+    return [row for row in rows if group in ("all", row.group)]
+
+
 def medians(runs):
     """Of a list of runs, each {what: value}: {what: median}"""
     return {what: statistics.median(run[what] for run in runs) for what in runs[0]}
@@ -44,8 +52,10 @@ def packing(values):
     return values["asked_kb"] / values["grown_kb"]
 
 
-def call_ns(values, clock):
-    return values[clock] / values["calls"]
+def call_ns(values):
+    """A call's processor time: there is but one thread, and this is no ratio in
+    which what the machine does meanwhile would cancel out"""
+    return values["cpu_ns"] / values["calls"]
 
 
 def pair_counts(counts, times):
@@ -58,13 +68,13 @@ def pair_counts(counts, times):
     return pairs
 
 
-def trace_means(measured, rows, contestant, clock):
+def trace_means(measured, rows, contestant):
     """Mean packing and mean ns per call of the traces, None where one is missing"""
     values = [measured.get((row.name, contestant)) for row in rows if row.group == "trace"]
     if not values or None in values:
         return None, None
     return (statistics.mean(packing(v) for v in values),
-            statistics.mean(call_ns(v, clock) for v in values))
+            statistics.mean(call_ns(v) for v in values))
 
 
 def figures(measured, counted, pairs, rows, contestant, clock):
@@ -74,14 +84,13 @@ def figures(measured, counted, pairs, rows, contestant, clock):
         found = ratios(measured, rows, contestant, what)
         for name, value in found.items():
             result["%s %s" % (word, name)] = value
-        for group in ("all", "micro", "trace", "real"):
-            result["%s %s" % (word, group)] = geometric_mean(
-                value for name, value in found.items()
-                if group in ("all", next(row.group for row in rows if row.name == name)))
         result[word + " worst"] = max(found.values(), default=None)
+        for group in GROUPS:
+            result["%s %s" % (word, group)] = geometric_mean(
+                ratios(measured, of_group(rows, group), contestant, what).values())
     for what in ("freed", "end"):
         result[what + " fragment"] = ratio(measured, "fragment", contestant, what + "_kb")
-    result["packing"], result["call ns"] = trace_means(measured, rows, contestant, clock)
+    result["packing"], result["call ns"] = trace_means(measured, rows, contestant)
     result["count programs"] = geometric_mean(
         counted[row, name] / counted[row, BASE] for row, name in counted
         if name == contestant and (row, BASE) in counted)
@@ -134,8 +143,8 @@ def table_row(measured, row, contestants, clock, failures):
 def table_means(measured, rows, contestants, clock):
     """Geometric means by group, and of all"""
     lines = []
-    for group in ("micro", "trace", "real", "all"):
-        chosen = [row for row in rows if group in ("all", row.group)]
+    for group in GROUPS:
+        chosen = of_group(rows, group)
         line = "%-18s%18s" % ("mean of " + group, "%d rows" % len(chosen))
         for name, _, _ in contestants:
             if name != BASE:
@@ -159,7 +168,7 @@ def table_resident(measured, contestants):
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def table_traces(measured, rows, contestants, clock):
+def table_traces(measured, rows, contestants):
     """Packing and ns per call of each trace"""
     traces = [row for row in rows if row.group == "trace"]
     if not traces:
@@ -170,12 +179,12 @@ def table_traces(measured, rows, contestants, clock):
         line = "%-18s" % row.name
         for name, _, _ in contestants:
             values = measured.get((row.name, name))
-            line += "  %s %s" % ((number(packing(values), 7), number(call_ns(values, clock), 7, 1))
+            line += "  %s %s" % ((number(packing(values), 7), number(call_ns(values), 7, 1))
                                  if values else (number(None, 7), number(None, 7)))
         lines.append(line)
     line = "%-18s" % "mean"
     for name, _, _ in contestants:
-        means = trace_means(measured, rows, name, clock)
+        means = trace_means(measured, rows, name)
         line += "  %s %s" % (number(means[0], 7), number(means[1], 7, 1))
     return "\n".join(lines + [line])
 
