@@ -121,7 +121,7 @@ static void large(void)
 /* The same size over and over, as a loop with a work buffer */
 static void large_same(void)
 {
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 8000; i++) {
 		void *block = take(MIB);
 
 		fill_pages(block, MIB);
