@@ -72,12 +72,12 @@ static void grow_all(void)
 {
 	struct rng rng = rng_make(1);
 
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < 300; i++)
 		grow_texts(&rng);
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 24; i++)
 		grow_arrays(1 * MIB);
+	for (int i = 0; i < 8; i++)
 		grow_buffer(4 * KIB, 4 * MIB);
-	}
 	grow_buffer(64 * KIB, 48 * MIB);
 }
 
