@@ -30,7 +30,7 @@ static void end(pthread_t thread)
 
 /* Batches of blocks on their way from one thread to another */
 #define PIPE_SLOTS	8
-#define PIPE_BATCH	128
+#define PIPE_BATCH	1024
 
 struct pipe {
 	sem_t	empty;
@@ -77,7 +77,7 @@ static void pipe_free(struct pipe *pipe, int i)
 	free(batch);
 }
 
-#define PIPE_ROUNDS	20000
+#define PIPE_ROUNDS	2500
 
 /* Each thread makes blocks for the other and frees those of the other. */
 static void *exchange_run(void *arg)
