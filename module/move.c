@@ -79,7 +79,7 @@ static void move_node(struct sync *s, struct vma_node *node, unsigned long start
 
 	move_make_room(s, start, end);
 	vma_describe(vma, &d);
-	d.name = name_of_vma(w, vma);
+	d.name = name_of_vma(w, vma, node->name);
 	d.start = start;
 	d.end = end;
 	raw_spin_lock_irqsave(&w->lock, irq);

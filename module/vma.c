@@ -89,7 +89,7 @@ static bool sync_same_range(struct sync *s, struct vma_node *node,
 		return false;
 	d->name = node->name;
 	if (!vma->vm_file || s->rename)
-		d->name = name_of_vma(s->w, vma);
+		d->name = name_of_vma(s->w, vma, node->name);
 	if (node->prot != d->prot)
 		change_node(s, BRKSCOPE_VMA_PROTECT, node, d);
 	else if (node->attr != d->attr || node->name != d->name)
@@ -103,7 +103,7 @@ static bool sync_shrink(struct sync *s, struct vma_node *node,
 	vma_describe(vma, d);
 	if (!same_kind(node, d) || d->start < node->start || d->end > node->end)
 		return false;
-	d->name = name_of_vma(s->w, vma);
+	d->name = name_of_vma(s->w, vma, node->name);
 	if (node->start < d->start)
 		sync_untouch(s, node, node->start, d->start);
 	if (d->end < node->end)
@@ -175,7 +175,7 @@ static void sync_additions(struct sync *s, unsigned long start, unsigned long en
 
 		if (!known || node->start != vma->vm_start || node->end != vma->vm_end) {
 			vma_describe(vma, &d);
-			d.name = name_of_vma(s->w, vma);
+			d.name = name_of_vma(s->w, vma, known ? node->name : NAME_UNKNOWN);
 			if (known)
 				change_node(s, BRKSCOPE_VMA_GROW, node, &d);
 			else

@@ -183,7 +183,7 @@ void mirror_free(struct vma_mirror *m, struct vma_node *node);
 
 #define NAME_MAX_COUNT	1024
 #define NAME_BYTES	SZ_64K
-#define NAME_UNKNOWN	0xffff	/* the table was full */
+#define NAME_UNKNOWN	0xffff	/* the table was full, or the path could not be told */
 
 /**
  * struct name_table - texts of the VMAs' names, only ever appended
@@ -203,7 +203,7 @@ struct name_table {
 	char path[PATH_MAX + 64];
 };
 
-u16 name_of_vma(struct watch *w, struct vm_area_struct *vma);
+u16 name_of_vma(struct watch *w, struct vm_area_struct *vma, u16 known);
 const char *mirror_name(const struct watch *w, u16 id);
 
 /* ---- range.c: where something may have changed ---- */
