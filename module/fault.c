@@ -347,8 +347,9 @@ static u16 fault_flags(const struct fault_entry *e, vm_fault_t result)
 	else
 		flags |= e->gup ? BRKSCOPE_FAULT_KERNEL | BRKSCOPE_FAULT_GUP :
 				  BRKSCOPE_FAULT_KERNEL;
-	/* mm_account_fault() of the kernel says so */
-	if ((result & VM_FAULT_MAJOR) || (e->flags & FAULT_FLAG_TRIED))
+	/* mm_account_fault() of the kernel says so, and counts none that failed */
+	if (!(result & VM_FAULT_ERROR) &&
+	    ((result & VM_FAULT_MAJOR) || (e->flags & FAULT_FLAG_TRIED)))
 		flags |= BRKSCOPE_FAULT_MAJOR;
 	return flags;
 }

@@ -380,6 +380,63 @@ TEST_F(class, a_fault_that_waits_for_an_answer_is_one_record_retried)
 	EXPECT_EQ(0, scope_miscounted(self->pid));
 }
 
+/* Waits for a fault; then the file has no such page any more. */
+static void *cut_the_file(void *data)
+{
+	int *fds = data;
+	struct uffd_msg message;
+	struct uffdio_range range = { .len = scope_page_size() };
+
+	if (read(fds[0], &message, sizeof(message)) != sizeof(message) ||
+	    ftruncate(fds[1], 0))
+		return NULL;
+	range.start = message.arg.pagefault.address & -scope_page_size();
+	ioctl(fds[0], UFFDIO_WAKE, &range);
+	return data;
+}
+
+/* Return: a userfaultfd for all of @map, or -1 */
+static int userfault_on(char *map, uint64_t mode, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)map, PAGES * scope_page_size() }, .mode = mode,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	return fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	       ioctl(fd, UFFDIO_REGISTER, &range) ? -1 : fd;
+}
+
+TEST_F(class, a_fault_that_fails_after_a_wait_is_failed_and_not_major)
+{
+	int64_t major = scope_number(self->pid, "faults_major");
+	char *map = map_file(self->file, MAP_SHARED);
+	int fds[2] = { -1, self->file };
+	pthread_t thread;
+
+	ASSERT_NE(MAP_FAILED, map);
+	/* shared, so of the page cache: a new hole for each page */
+	ASSERT_EQ(0, ftruncate(self->file, 0));
+	ASSERT_EQ(0, ftruncate(self->file, PAGES * self->page));
+	fds[0] = userfault_on(map, UFFDIO_REGISTER_MODE_MISSING, 0);
+	if (fds[0] < 0)
+		SKIP(return, "no userfaultfd for files in memory: %s", strerror(errno));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, cut_the_file, fds));
+	signal(SIGBUS, jump_back);
+	if (!sigsetjmp(back, 1))
+		load(map + 3 * self->page);
+	signal(SIGBUS, SIG_DFL);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(1, new_faults(self->events, map, PAGES));
+	EXPECT_EQ(BRKSCOPE_FAILED, scope_records[0].code);
+	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_RETRIED);
+	EXPECT_EQ(0, scope_records[0].flags & BRKSCOPE_FAULT_MAJOR);
+	/* getrusage does not count a fault that failed */
+	EXPECT_EQ(major, scope_number(self->pid, "faults_major"));
+	close(fds[0]);
+}
+
 static bool have_swap(void)
 {
 	return scope_read_path("/proc/swaps", scope_text,
