@@ -16,12 +16,14 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/userfaultfd_k.h>
 
 #include "internal.h"
 
 enum entry_kind {
-	ENTRY_NONE,
+	ENTRY_NONE,	/* nothing, or a mark of userfaultfd's in the place of nothing */
 	ENTRY_ZERO,	/* the shared zero page */
 	ENTRY_READ,	/* present, the page table forbids writing */
 	ENTRY_WRITE,	/* present and writable */
@@ -96,7 +98,8 @@ static __always_inline struct page_state page_state_pte(pte_t pte)
 	unsigned long pfn;
 
 	if (!pte_present(pte))
-		return (struct page_state){ .kind = pte_none(pte) ? ENTRY_NONE : ENTRY_AWAY };
+		return (struct page_state){ .kind = pte_none_mostly(pte) ? ENTRY_NONE :
+								   ENTRY_AWAY };
 	pfn = pte_pfn(pte);
 	return (struct page_state){ .pfn = pfn, .kind = pte_write(pte) ? ENTRY_WRITE :
 				    is_zero_pfn(pfn) ? ENTRY_ZERO : ENTRY_READ };

@@ -437,6 +437,26 @@ TEST_F(class, a_fault_that_fails_after_a_wait_is_failed_and_not_major)
 	close(fds[0]);
 }
 
+/* A mark of userfaultfd's in the page table is no page, and not in swap. */
+TEST_F(class, a_page_that_is_only_marked_is_as_if_nothing_were_there)
+{
+	char *map = map_file(self->file, MAP_SHARED);
+	struct uffdio_writeprotect mark = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, map);
+	fd = userfault_on(map, UFFDIO_REGISTER_MODE_WP, UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd that marks files in memory: %s", strerror(errno));
+	mark.range.start = (uintptr_t)map;
+	mark.range.len = PAGES * self->page;
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_WRITEPROTECT, &mark));
+	load(map + 2 * self->page);
+	ASSERT_EQ(1, new_faults(self->events, map, PAGES));
+	EXPECT_EQ(BRKSCOPE_SHARED, scope_records[0].code);
+	close(fd);
+}
+
 static bool have_swap(void)
 {
 	return scope_read_path("/proc/swaps", scope_text,
