@@ -457,6 +457,67 @@ TEST_F(class, a_page_that_is_only_marked_is_as_if_nothing_were_there)
 	close(fd);
 }
 
+/* ---- NUMA balancing ---- */
+
+#define BALANCING	"/proc/sys/kernel/numa_balancing"
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return ok ? 0 : -1;
+}
+
+static void *wait_for_the_end(void *data)
+{
+	char none;
+
+	return read(*(int *)data, &none, 1) ? NULL : data;
+}
+
+/* Writes to all pages again and again, until the kernel looks who does, or for 20 s. */
+static int64_t write_until_seen(int events, char *area)
+{
+	uint64_t end = scope_now() + 20 * 1000000000ULL;
+	ssize_t count = 0;
+	int i;
+
+	while (!count && scope_now() < end) {
+		for (i = 0; i < 1000 * PAGES; i++)
+			store(area + i % PAGES * scope_page_size());
+		count = new_faults(events, area, PAGES);
+	}
+	return count;
+}
+
+TEST_F(class, a_write_that_NUMA_balancing_only_looks_at_copies_nothing)
+{
+	static char before[8];
+	ssize_t count, i;
+	pthread_t thread;
+	int ends[2];
+
+	if (scope_read_path(BALANCING, before, sizeof(before)) <= 0 || put(BALANCING, "1"))
+		SKIP(return, "this kernel has no NUMA balancing");
+	/* what one thread alone has on its own node is not looked at */
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_the_end, ends));
+	for (i = 0; i < PAGES; i++)
+		store(self->area + i * self->page);
+	ASSERT_EQ(PAGES, new_faults(self->events, self->area, PAGES));
+	count = write_until_seen(self->events, self->area);
+	put(BALANCING, before);
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	if (!count)
+		SKIP(return, "the kernel has not looked in 20 s");
+	for (i = 0; i < count; i++)
+		EXPECT_EQ(BRKSCOPE_SPURIOUS, scope_records[i].code);
+	EXPECT_EQ(0, scope_miscounted(self->pid));
+}
+
 static bool have_swap(void)
 {
 	return scope_read_path("/proc/swaps", scope_text,
