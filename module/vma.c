@@ -261,7 +261,6 @@ static void sync_once(struct sync *s, const struct vma_ranges *r, const struct v
 	struct vma_mirror *m = &s->w->vmas;
 	int lacking;
 
-	s->epoch = READ_ONCE(m->epoch);
 	s->grew = false;
 	s->lost = 0;
 	sync_claim(s, NULL, 0);
@@ -290,6 +289,8 @@ static void sync_one_at_a_time(struct sync *s, const struct vma_ranges *ranges,
 	if (test_and_set_bit(SYNC_AGAIN, &m->busy))
 		ranges = NULL;
 	while (test_bit(SYNC_AGAIN, &m->busy) && !test_and_set_bit_lock(SYNC_BUSY, &m->busy)) {
+		s->epoch = READ_ONCE(m->epoch);
+		smp_rmb();	/* an exec since is seen; pairs with mirror_forget() */
 		if (READ_ONCE(s->w->mm) != s->mm) {
 			clear_bit_unlock(SYNC_BUSY, &m->busy);
 			return;
