@@ -185,7 +185,8 @@ static void range_call(struct watch *w, struct vma_ranges *r, struct vma_move *m
 	case __NR_brk:	/* see ranges_take() */
 		break;
 	case __NR_prctl:
-		if (args[0] == PR_SET_VMA)
+		r->named = args[0] == PR_SET_VMA;
+		if (r->named)
 			range_add_user(r, args[2], args[3]);
 		else
 			r->everywhere = true;

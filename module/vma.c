@@ -398,6 +398,7 @@ bool vma_on_write_unlock(struct pt_regs *regs)
 		return false;
 	s.cause = vma_cause(mm);
 	ranges_take(w, mm, &ranges, &move);
+	s.rename = ranges.named;
 	for (i = 0; i < ranges.count; i++)
 		if (ranges.range[i].fresh)
 			touch_clear(w, ranges.range[i].start, ranges.range[i].end);

@@ -100,6 +100,7 @@ struct vma_node {
  * struct vma_ranges - where VMAs may have changed since mmap_lock was taken
  * @count: of @range; none means nothing has changed
  * @everywhere: nobody knows where
+ * @named: prctl may have named what maps a file, too
  * @copied: mremap has made a VMA, the first at @copy
  * @copy: where
  * @range: page aligned
@@ -110,6 +111,7 @@ struct vma_node {
 struct vma_ranges {
 	u8 count;
 	bool everywhere;
+	bool named;
 	bool copied;
 	unsigned long copy;
 	struct {
@@ -221,7 +223,7 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
  * @w: whose mirror
  * @mm: whose VMAs; mmap_lock held
  * @epoch: of the mirror; an exec in between ends the comparison
- * @rename: look up the names of files anew, they may have been renamed
+ * @rename: look up the names of what maps files anew, they may be others
  * @cause: for the records
  * @grew: a VMA has, its node not yet
  * @lost: VMAs that found no node

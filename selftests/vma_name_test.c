@@ -134,6 +134,17 @@ static int name_shared_anonymous(void)
 	       errno != EBADF ? -errno : 0;
 }
 
+static int name_all_of_shared_anonymous(void)
+{
+	char *got = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (got == MAP_FAILED)
+		return -errno;
+	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, got, 4 * page, "shared name") &&
+	       errno != EBADF ? -errno : 0;
+}
+
 static int name_taken_away(void)
 {
 	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, area, 4 * page, "some name") ||
@@ -254,6 +265,10 @@ FIXTURE_VARIANT_ADD(name, file_of_the_root) {
 
 FIXTURE_VARIANT_ADD(name, name_shared_anonymous) {
 	.make = name_shared_anonymous
+};
+
+FIXTURE_VARIANT_ADD(name, name_all_of_shared_anonymous) {
+	.make = name_all_of_shared_anonymous
 };
 
 FIXTURE_VARIANT_ADD(name, name_taken_away) {
