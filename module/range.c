@@ -182,6 +182,11 @@ static void range_call(struct watch *w, struct vma_ranges *r, struct vma_move *m
 	case __NR_mremap:
 		range_mremap(w, r, args, move);
 		break;
+	case __NR_shmdt:
+		/* what begins there goes; if more pieces of it go, the number of VMAs tells */
+		range_add_user(r, args[0], 1);
+		r->everywhere |= READ_ONCE(w->vmas.lacking) > 0;
+		break;
 	case __NR_brk:	/* see ranges_take() */
 		break;
 	case __NR_prctl:
