@@ -20,6 +20,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -236,6 +237,7 @@ struct children {
  * @status: of the process, once it is over, as wait(2) reports it
  * @grower: gives the pools of @vmas and @touch more memory
  * @refresh: held by the one who compares all VMAs for a reader
+ * @reading: held by who reads a stream; its memory is freed by who holds it for writing
  * @lock: of everything below; taken in hooks, so raw, and interrupts off
  * @dir: /proc/brkscope/PID
  * @children: that it made
@@ -270,6 +272,7 @@ struct watch {
 	struct proc_dir_entry *dir;
 	struct pool_grower grower;
 	struct mutex refresh;	/* who compares all VMAs for a reader */
+	struct rw_semaphore reading;
 
 	raw_spinlock_t lock;
 	struct ring ring;
@@ -371,6 +374,7 @@ static inline pid_t watch_nr(const struct watch *w, struct pid *pid)
 }
 
 struct watch *watch_get(struct watch *w);
+void watch_empty(struct watch *w);
 void watch_put(struct watch *w);
 struct watch *watch_of_task(struct task_struct *task);
 u64 watch_bytes(u64 buffer_bytes, u32 vmas);

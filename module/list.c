@@ -117,6 +117,7 @@ void watch_destroy(struct watch *w)
 	list_del(&w->all);
 	mutex_unlock(&watch_mutex);
 	synchronize_rcu();
+	watch_empty(w);
 	watch_put(w);
 }
 

@@ -66,6 +66,7 @@ void mirror_destroy(struct watch *w)
 {
 	pool_destroy(&w->vmas.pool);
 	vfree(w->names);
+	w->names = NULL;
 }
 
 /* ---- the tree; watch.lock is held ---- */

@@ -67,6 +67,23 @@ struct watch *watch_get(struct watch *w)
 }
 
 /**
+ * watch_empty() - give back the memory of what was noted
+ * @w: no hook finds it any more, of its /proc entries only streams are open
+ *
+ * Context: process; waits for readers, who do not sleep meanwhile.
+ */
+void watch_empty(struct watch *w)
+{
+	pool_grower_stop(w);
+	down_write(&w->reading);
+	ring_destroy(&w->ring);
+	mirror_destroy(w);
+	touch_destroy(&w->touch);
+	up_write(&w->reading);
+	watch_charge(w, (s64)sizeof(*w) - atomic64_read(&w->charged));
+}
+
+/**
  * watch_put() - give a reference back; the last one frees
  * @w: not used by the caller any more
  *
@@ -76,13 +93,10 @@ void watch_put(struct watch *w)
 {
 	if (!refcount_dec_and_test(&w->ref))
 		return;
-	pool_grower_stop(w);
+	watch_empty(w);
 	put_pid(w->pid);
 	if (w->ns)
 		put_pid_ns(w->ns);
-	ring_destroy(&w->ring);
-	mirror_destroy(w);
-	touch_destroy(&w->touch);
 	watch_charge(w, -atomic64_read(&w->charged));
 	account_put(w->account);
 	follow_put(w->follow);
@@ -124,6 +138,7 @@ struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 	refcount_set(&w->ref, 1);
 	raw_spin_lock_init(&w->lock);
 	mutex_init(&w->refresh);
+	init_rwsem(&w->reading);
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
 	INIT_LIST_HEAD(&w->spare);
