@@ -48,9 +48,9 @@ static int watch_begin(struct watch *w, struct task_struct *task, struct mm_stru
 	task_lock(task);
 	if (task->mm != mm || w->mm)
 		err = -EAGAIN;
-	else if (!watch_table_add_mm(w, mm))
-		err = -EEXIST;
 	else
+		err = watch_table_add_mm(w, mm);
+	if (!err)
 		memcpy(w->comm, task->comm, sizeof(w->comm));
 	task_unlock(task);
 	if (!err) {
@@ -70,7 +70,7 @@ static int watch_run(struct watch *w, struct task_struct *task, struct mm_struct
 	int err = watch_begin(w, task, mm);
 
 	if (err) {
-		*why = "the process was in exec";
+		*why = err == -ESRCH ? "the process has ended" : "the process was in exec";
 		if (err == -EEXIST)
 			*why = "it runs in the memory of another watched process until it execs";
 		return err;

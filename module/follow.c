@@ -336,7 +336,7 @@ static bool follow_begin(struct watch *s, struct task_struct *parent, struct tas
 	s->borrows = child->mm == parent->mm;
 	if (!watch_table_add_pid(s))
 		return false;
-	if (!s->borrows && watch_table_add_mm(s, child->mm))
+	if (!s->borrows && !watch_table_add_mm(s, child->mm))
 		follow_fill(s, child->mm);
 	return true;
 }

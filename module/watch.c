@@ -188,22 +188,25 @@ void watch_set_process(struct watch *w, struct task_struct *task)
  * @w: the watch
  * @mm: its address space
  *
- * Context: any but NMI. Return: false if another process's watch has it, which
- * happens between a vfork and the child's exec.
+ * Context: any but NMI. Return: 0, or -EEXIST if another process's watch has it, which
+ * happens between a vfork and the child's exec, or -ESRCH if the watch has ended.
  */
-bool watch_table_add_mm(struct watch *w, struct mm_struct *mm)
+int watch_table_add_mm(struct watch *w, struct mm_struct *mm)
 {
 	unsigned long irq;
-	bool ours;
+	int err = 0;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	ours = !watch_of_mm(mm);
-	if (ours) {
+	if (hlist_unhashed(&w->by_pid)) {
+		err = -ESRCH;
+	} else if (watch_of_mm(mm)) {
+		err = -EEXIST;
+	} else {
 		WRITE_ONCE(w->mm, mm);
 		hlist_nulls_add_head_rcu(&w->by_mm, &watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)]);
 	}
 	raw_spin_unlock_irqrestore(&table_lock, irq);
-	return ours;
+	return err;
 }
 
 /**
@@ -225,16 +228,36 @@ bool watch_table_add_pid(struct watch *w)
 	return first;
 }
 
+/* table_lock is held. */
+static void table_del_mm(struct watch *w)
+{
+	if (!READ_ONCE(w->mm))
+		return;
+	hlist_nulls_del_init_rcu(&w->by_mm);
+	WRITE_ONCE(w->mm, NULL);
+}
+
 static void watch_table_del_mm(struct watch *w)
 {
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	if (READ_ONCE(w->mm)) {
-		hlist_nulls_del_init_rcu(&w->by_mm);
-		WRITE_ONCE(w->mm, NULL);
-	}
+	table_del_mm(w);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
+}
+
+/* Out of both at once: an exec under way finds that it ended. Return: were we the first? */
+static bool watch_table_del(struct watch *w)
+{
+	unsigned long irq;
+	bool first;
+
+	raw_spin_lock_irqsave(&table_lock, irq);
+	table_del_mm(w);
+	first = !hlist_unhashed(&w->by_pid);
+	hlist_del_init_rcu(&w->by_pid);
+	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return first;
 }
 
 /**
@@ -251,14 +274,8 @@ void watch_end(struct watch *w, bool record)
 		.exit = { .status = w->status },
 	};
 	unsigned long irq;
-	bool first;
 
-	watch_table_del_mm(w);
-	raw_spin_lock_irqsave(&table_lock, irq);
-	first = !hlist_unhashed(&w->by_pid);
-	hlist_del_init_rcu(&w->by_pid);
-	raw_spin_unlock_irqrestore(&table_lock, irq);
-	if (!first)
+	if (!watch_table_del(w))
 		return;
 	raw_spin_lock_irqsave(&w->lock, irq);
 	if (record)

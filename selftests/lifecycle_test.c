@@ -110,6 +110,51 @@ TEST_F(life, a_watch_survives_exec_and_mirrors_the_new_image)
 	EXPECT_STREQ("test_helper", comm);
 }
 
+#define CROWD	20000	/* VMAs that the module takes a while to forget */
+
+/* Returns when the new image has its name, which the kernel's exec tells the module next. */
+static int wait_for_exec(pid_t child)
+{
+	char path[32], comm[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", child);
+	do {
+		if (scope_read_path(path, comm, sizeof(comm)) < 0)
+			return -errno;
+	} while (strcmp(comm, "test_helper\n"));
+	return 0;
+}
+
+TEST_F_TIMEOUT(life, a_watch_that_is_removed_during_exec_leaves_nothing_behind, 600)
+{
+	char line[32];
+	int control = open(SCOPE_DIR "/control", O_WRONLY), round, length;
+
+	ASSERT_LE(0, control);
+	for (round = 0; round < 3; round++) {
+		self->child = child_start();
+		if (!self->child) {
+			scope_crowd(CROWD);
+			child_stop_here();
+			exec_helper();
+		}
+		ASSERT_EQ(0, child_until_stopped(self->child));
+		ASSERT_EQ(0, scope_watch(self->child));
+		length = snprintf(line, sizeof(line), "unwatch %d\n", self->child);
+		ASSERT_EQ(0, child_continue(self->child));
+		ASSERT_EQ(0, wait_for_exec(self->child));
+		ASSERT_EQ(length, write(control, line, length));
+		ASSERT_EQ(0, child_until_stopped(self->child));
+		/* What was left in the module's tables would be found now. */
+		ASSERT_EQ(0, scope_watch(self->child));
+		EXPECT_EQ(NULL, mirror_differs(self->child));
+		ASSERT_EQ(0, scope_unwatch(self->child));
+		ASSERT_EQ(0, child_end(self->child));
+		self->child = 0;
+	}
+	close(control);
+}
+
 TEST_F(life, faults_equal_the_kernels_count_after_exec)
 {
 	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
