@@ -332,7 +332,7 @@ static void follow_fill(struct watch *s, struct mm_struct *mm)
 /* Return: false if the child is watched already: somebody was very quick. */
 static bool follow_begin(struct watch *s, struct task_struct *parent, struct task_struct *child)
 {
-	watch_set_process(s, child);
+	watch_set_process(s, child, task_tgid(child));
 	s->borrows = child->mm == parent->mm;
 	if (!watch_table_add_pid(s))
 		return false;

@@ -379,7 +379,7 @@ void watch_put(struct watch *w);
 struct watch *watch_of_task(struct task_struct *task);
 u64 watch_bytes(u64 buffer_bytes, u32 vmas);
 struct watch *watch_alloc(const struct watch_options *options, u32 vmas);
-void watch_set_process(struct watch *w, struct task_struct *task);
+void watch_set_process(struct watch *w, struct task_struct *task, struct pid *pid);
 int watch_table_add_mm(struct watch *w, struct mm_struct *mm);
 bool watch_table_add_pid(struct watch *w);
 void watch_end(struct watch *w, bool record);

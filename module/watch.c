@@ -172,15 +172,16 @@ free:
  * watch_set_process() - the watch shall be about this process
  * @w: of no process yet, and in no table
  * @task: a thread of it, held by the caller
+ * @pid: the process, likewise; @task does not hold it once it is reaped
  *
  * Context: any.
  */
-void watch_set_process(struct watch *w, struct task_struct *task)
+void watch_set_process(struct watch *w, struct task_struct *task, struct pid *pid)
 {
 	w->start = ktime_get_mono_fast_ns();
-	w->nr = task_tgid_nr(task);
+	w->nr = pid_nr(pid);
 	memcpy(w->comm, task->comm, sizeof(w->comm));
-	WRITE_ONCE(w->pid, get_pid(task_tgid(task)));
+	WRITE_ONCE(w->pid, get_pid(pid));
 }
 
 /**
