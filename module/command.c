@@ -104,7 +104,7 @@ static int watch_start(struct task_struct *task, struct pid *pid, struct mm_stru
 static int watch_memory(struct task_struct *task, struct pid *pid, struct mm_struct *mm,
 			struct watch_options *options, bool follow, const char **why)
 {
-	int err = may_watch(pid, options->cred);
+	int err = may_watch(pid, mm, options->cred);
 
 	*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
 	if (!err && follow) {

@@ -347,7 +347,7 @@ static u8 follow_child(struct follow *f, struct task_struct *parent, struct task
 	unsigned long irq;
 	bool begun;
 
-	if (!f || !may_follow(f->options.cred, child))
+	if (!f || !may_trace(f->options.cred, child))
 		return BRKSCOPE_FORK_ALONE;
 	if (child->mm->map_count > READ_ONCE(f->vmas))
 		WRITE_ONCE(f->vmas, child->mm->map_count);

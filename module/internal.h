@@ -451,8 +451,8 @@ const void *hook_find(const char *name);
 
 /* ---- may.c: who may watch whom ---- */
 
-int may_watch(struct pid *pid, const struct cred *cred);
-bool may_follow(const struct cred *cred, struct task_struct *child);
+int may_watch(struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
+bool may_trace(const struct cred *cred, struct task_struct *task);
 
 /* ---- proc.c, events.c, tables.c, control.c: the /proc/brkscope tree ---- */
 
