@@ -188,17 +188,21 @@ static void text_printf(struct reader *r, const char *format, ...)
 	va_end(args);
 }
 
-/* Escaped as in /proc/PID/maps; four characters for one at most. */
+/* Four characters for one at most. */
+static void text_escaped(struct reader *r, const char *text, const char *special)
+{
+	size_t room = EVENTS_LINE - r->len - 1;
+	int n = string_escape_str(text, r->text + r->len, room, ESCAPE_OCTAL, special);
+
+	r->len += min_t(size_t, n, room);
+}
+
+/* Escaped as in /proc/PID/maps */
 static void text_name(struct reader *r, u16 id)
 {
 	const char *name = mirror_name(r->w, id);
-	size_t room = EVENTS_LINE - r->len - 1;
-	int n;
 
-	if (!*name)
-		name = "-";
-	n = string_escape_str(name, r->text + r->len, room, ESCAPE_OCTAL, "\n");
-	r->len += min_t(size_t, n, room);
+	text_escaped(r, *name ? name : "-", "\n");
 }
 
 static void text_frame(struct reader *r, u64 frame)
@@ -297,7 +301,8 @@ static void text_record(struct reader *r, const struct brkscope_record *rec)
 		text_signal(r, rec);
 		break;
 	case BRKSCOPE_EXEC:
-		text_printf(r, "exec - - - - - - - %s", rec->exec.comm);
+		text_printf(r, "exec - - - - - - - ");
+		text_escaped(r, rec->exec.comm, "\n\\");
 		break;
 	case BRKSCOPE_EXIT:
 		text_printf(r, "exit - - - - - %d - -", rec->exit.status);

@@ -155,6 +155,29 @@ TEST_F_TIMEOUT(life, a_watch_that_is_removed_during_exec_leaves_nothing_behind, 
 	close(control);
 }
 
+static const char odd_name[] = "/tmp/a\nb\\c";
+
+static void exec_odd_name(void)
+{
+	execl(odd_name, odd_name, "stop", NULL);
+	_exit(1);
+}
+
+TEST_F(life, a_program_of_any_name_is_one_line)
+{
+	char path[256];
+
+	unlink(odd_name);
+	ASSERT_EQ(0, scope_program("test_helper", path, sizeof(path)));
+	ASSERT_EQ(0, symlink(path, odd_name));
+	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_odd_name));
+	ASSERT_EQ(0, let_go_on(self->child));
+	unlink(odd_name);
+	ASSERT_LT(0, scope_read(self->child, "events"));
+	EXPECT_NE(NULL, strstr(scope_text,
+			       " exec - - - - - - - a\\012b\\134c\n"));
+}
+
 TEST_F(life, faults_equal_the_kernels_count_after_exec)
 {
 	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
