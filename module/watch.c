@@ -238,13 +238,18 @@ static void table_del_mm(struct watch *w)
 	WRITE_ONCE(w->mm, NULL);
 }
 
-static void watch_table_del_mm(struct watch *w)
+/* Return: false if the watch has another address space by now. */
+static bool watch_table_del_mm(struct watch *w, const struct mm_struct *mm)
 {
 	unsigned long irq;
+	bool its;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	table_del_mm(w);
+	its = READ_ONCE(w->mm) == mm;
+	if (its)
+		table_del_mm(w);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return its;
 }
 
 /* Out of both at once: an exec under way finds that it ended. Return: were we the first? */
@@ -340,14 +345,15 @@ bool watch_on_exec(struct pt_regs *regs)
 		watch_end(w, true);
 		return true;
 	}
-	watch_table_del_mm(w);
+	watch_table_del_mm(w, READ_ONCE(w->mm));
 	mirror_forget(w);
 	strscpy(rec.exec.comm, current->comm, sizeof(rec.exec.comm));
 	raw_spin_lock_irqsave(&w->lock, irq);
 	memcpy(w->comm, rec.exec.comm, sizeof(w->comm));
 	w->execs++;
+	w->brk.start = 0;	/* the new image has none yet, see brk_on_exec() */
+	w->brk.now = 0;
 	w->brk.peak = 0;
-	brk_look(w, current->mm);
 	ring_put(w, &rec);
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	watch_table_add_mm(w, current->mm);
@@ -359,7 +365,8 @@ bool watch_on_exec(struct pt_regs *regs)
  * @regs: at the entry of exit_mmap(mm)
  *
  * Context: whoever dropped the last reference. The process may live on: exec
- * drops the old address space.
+ * drops the old address space, and if a reader held that the process may be in
+ * its new one already.
  *
  * Return: was it about a watched process?
  */
@@ -374,8 +381,7 @@ bool watch_on_mm_end(struct pt_regs *regs)
 	raw_spin_lock_irqsave(&w->lock, irq);
 	brk_look(w, mm);
 	raw_spin_unlock_irqrestore(&w->lock, irq);
-	watch_table_del_mm(w);
-	if (READ_ONCE(w->exiting))
+	if (watch_table_del_mm(w, mm) && READ_ONCE(w->exiting))
 		watch_end(w, true);
 	return true;
 }

@@ -178,6 +178,55 @@ TEST_F(life, a_program_of_any_name_is_one_line)
 			       " exec - - - - - - - a\\012b\\134c\n"));
 }
 
+/* Page tables that a reader of the summary takes a while to look through */
+static void exec_from_sparse_memory(void)
+{
+	size_t step = 2 << 20, count = 2048, i;
+	char *area = mmap(NULL, count * step, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	madvise(area, count * step, MADV_NOHUGEPAGE);
+	for (i = 0; i < count; i++)
+		*(volatile char *)(area + i * step) = 1;
+	child_stop_here();
+	exec_helper();
+}
+
+static pid_t read_on_and_on(pid_t child)
+{
+	pid_t reader = child_start();
+
+	if (!reader)
+		for (;;)
+			scope_read(child, "summary");
+	return reader;
+}
+
+TEST_F_TIMEOUT(life, whoever_reads_during_exec_does_not_mix_the_old_break_in, 600)
+{
+	int64_t peak;
+	pid_t reader;
+	int round;
+
+	for (round = 0; round < 8; round++) {
+		ASSERT_EQ(0, start_watched(&self->child, &self->events,
+					   exec_from_sparse_memory));
+		ASSERT_EQ(0, let_go_on(self->child));
+		reader = read_on_and_on(self->child);
+		usleep(20000);
+		ASSERT_EQ(0, let_go_on(self->child));
+		kill(reader, SIGKILL);
+		ASSERT_EQ(reader, waitpid(reader, NULL, 0));
+		/* the heap of the old image was somewhere else, often above */
+		peak = scope_number(self->child, "break_peak");
+		EXPECT_EQ(scope_number(self->child, "break_now"), peak);
+		close(self->events);
+		ASSERT_EQ(0, scope_unwatch(self->child));
+		ASSERT_EQ(0, child_end(self->child));
+		self->child = 0;
+	}
+}
+
 TEST_F(life, faults_equal_the_kernels_count_after_exec)
 {
 	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
