@@ -420,11 +420,13 @@ int follow_init(void)
 /**
  * follow_drain() - no work is under way and none comes any more
  *
- * Context: unload; the hooks are off.
+ * Context: unload, while the hooks are on: work that makes a spare would attach them
+ * again.
  */
 void follow_drain(void)
 {
 	WRITE_ONCE(draining, true);
+	synchronize_rcu();	/* hooks that have not seen it have queued what they wanted */
 	drain_workqueue(follow_wq);
 }
 

@@ -427,13 +427,13 @@ void watch_exit(void)
 {
 	struct watch *w;
 
+	follow_drain();
 	mutex_lock(&watch_mutex);
 	if (attached)
 		hook_detach();
 	attached = false;
 	paged = false;
 	mutex_unlock(&watch_mutex);
-	follow_drain();
 	while ((w = list_first_entry_or_null(&watches, struct watch, all)))
 		watch_destroy(w);
 	flush_work(&detach_work);
