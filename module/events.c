@@ -343,6 +343,9 @@ static ssize_t events_read(struct file *file, char __user *to, size_t count, lof
 		return -ERESTARTSYS;
 	while (sum < count) {
 		if (r->done == r->len) {
+			cond_resched();
+			if (sum && signal_pending(current))
+				break;
 			/* only wait with empty hands; name records make no line */
 			if (sum)
 				n = reader_more(r) && !READ_ONCE(r->w->removed);
