@@ -106,7 +106,10 @@ static int watch_memory(struct task_struct *task, struct pid *pid, struct mm_str
 {
 	int err = may_watch(pid, mm, options->cred);
 
-	*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
+	if (err == -EPERM)
+		*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
+	else if (err && err != -ESRCH)
+		*why = "its /proc/PID/maps could not be opened to see whose it is; try again";
 	if (!err && follow) {
 		*why = "not enough memory to follow children";
 		options->follow = follow_create(options, mm->map_count);

@@ -294,8 +294,10 @@ int watch_enlist(struct watch *w, const char **why)
 	if (w->pid)
 		err = watch_claim_name(w);
 	watch_survey(w->account, false, &u);
-	if (!err && u.count >= max_watches)
+	if (!err && u.count >= max_watches) {
+		*why = "another command took the last place (module parameter max_watches)";
 		err = -EAGAIN;
+	}
 	if (!err)
 		err = list_attach(w, why);
 	if (!err) {
