@@ -5,8 +5,9 @@
  *   storm_target SEED MILLISECONDS EXECS
  *
  * Three threads work until the time is over, the first one forks meanwhile. Then
- * it executes itself EXECS times, for times of its own choice, and then exits with 0, whatever the threads
- * are at. It exits with 77 if its memory was not what it should be.
+ * it executes itself EXECS times, for times of its own choice, and then exits
+ * with 0, whatever the threads are at. It exits with 77 if its memory was not
+ * what it should be.
  */
 #include <pthread.h>
 #include <stdio.h>
