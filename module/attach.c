@@ -184,6 +184,7 @@ int hook_attach(const char **why)
 {
 	int i, err;
 
+	*why = "not enough memory for the hooks";
 	err = hook_count_init();
 	if (err)
 		return err;

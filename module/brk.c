@@ -60,10 +60,12 @@ int brk_enter(void *data, struct pt_regs *regs)
  * @w: whose
  * @mm: its address space; the caller holds a reference or runs in it
  *
- * Context: watch.lock held.
+ * Does nothing if an exec has replaced that meanwhile. Context: watch.lock held.
  */
 void brk_look(struct watch *w, const struct mm_struct *mm)
 {
+	if (READ_ONCE(w->mm) != mm)
+		return;
 	w->brk.start = READ_ONCE(mm->start_brk);
 	w->brk.now = READ_ONCE(mm->brk);
 	if (w->brk.now > w->brk.peak)

@@ -83,10 +83,12 @@ bool same_kind(const struct vma_node *a, const struct vma_node *b)
 /**
  * vma_cause() - number of the system call that the current task is in, or -1
  * @mm: only if it is that one's own
+ *
+ * A worker of io_uring has registers that it was born with, and is in none.
  */
 s16 vma_cause(struct mm_struct *mm)
 {
-	if (current->mm != mm)
+	if (current->mm != mm || current->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return -1;
 	return syscall_get_nr(current, task_pt_regs(current));
 }

@@ -48,9 +48,9 @@ static int watch_begin(struct watch *w, struct task_struct *task, struct mm_stru
 	task_lock(task);
 	if (task->mm != mm || w->mm)
 		err = -EAGAIN;
-	else if (!watch_table_add_mm(w, mm))
-		err = -EEXIST;
 	else
+		err = watch_table_add_mm(w, mm);
+	if (!err)
 		memcpy(w->comm, task->comm, sizeof(w->comm));
 	task_unlock(task);
 	if (!err) {
@@ -70,7 +70,7 @@ static int watch_run(struct watch *w, struct task_struct *task, struct mm_struct
 	int err = watch_begin(w, task, mm);
 
 	if (err) {
-		*why = "the process was in exec";
+		*why = err == -ESRCH ? "the process has ended" : "the process was in exec";
 		if (err == -EEXIST)
 			*why = "it runs in the memory of another watched process until it execs";
 		return err;
@@ -79,7 +79,7 @@ static int watch_run(struct watch *w, struct task_struct *task, struct mm_struct
 	return proc_add_watch(w);
 }
 
-static int watch_start(struct task_struct *task, struct mm_struct *mm,
+static int watch_start(struct task_struct *task, struct pid *pid, struct mm_struct *mm,
 		       const struct watch_options *options, const char **why)
 {
 	struct watch *w = watch_make(options, mm->map_count, false, why);
@@ -87,7 +87,7 @@ static int watch_start(struct task_struct *task, struct mm_struct *mm,
 
 	if (IS_ERR(w))
 		return PTR_ERR(w);
-	watch_set_process(w, task);
+	watch_set_process(w, task, pid);
 	err = watch_enlist(w, why);
 	if (err) {
 		watch_put(w);
@@ -100,28 +100,42 @@ static int watch_start(struct task_struct *task, struct mm_struct *mm,
 	return err;
 }
 
-/* One try; an exec in between is -EAGAIN. */
-static int watch_try(struct task_struct *task, struct watch_options *options, bool follow,
-		     const char **why)
+/* With the address space that it has now. */
+static int watch_memory(struct task_struct *task, struct pid *pid, struct mm_struct *mm,
+			struct watch_options *options, bool follow, const char **why)
 {
-	struct mm_struct *mm = get_task_mm(task);
-	int err;
+	int err = may_watch(pid, mm, options->cred);
 
-	*why = "the process has ended";
-	if (!mm)
-		return -ESRCH;
-	*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
-	err = may_watch(task_tgid(task), options->cred);
+	if (err == -EPERM)
+		*why = "that process is not yours to watch: its /proc/PID/maps is not readable";
+	else if (err && err != -ESRCH)
+		*why = "its /proc/PID/maps could not be opened to see whose it is; try again";
 	if (!err && follow) {
 		*why = "not enough memory to follow children";
 		options->follow = follow_create(options, mm->map_count);
 		err = options->follow ? 0 : -ENOMEM;
 	}
 	if (!err)
-		err = watch_start(task, mm, options, why);
+		err = watch_start(task, pid, mm, options, why);
 	follow_put(options->follow);
 	options->follow = NULL;
-	mmput(mm);
+	return err;
+}
+
+/* One try; an exec in between is -EAGAIN. The task alone does not hold its struct pid. */
+static int watch_try(struct task_struct *task, struct watch_options *options, bool follow,
+		     const char **why)
+{
+	struct pid *pid = get_task_pid(task, PIDTYPE_TGID);
+	struct mm_struct *mm = get_task_mm(task);
+	int err = -ESRCH;
+
+	*why = "the process has ended";
+	if (mm) {
+		err = watch_memory(task, pid, mm, options, follow, why);
+		mmput(mm);
+	}
+	put_pid(pid);
 	return err;
 }
 

@@ -68,14 +68,19 @@ static void error_note(kuid_t uid, const char *line, int err, const char *why)
 
 /* ---- commands ---- */
 
+#define SIZE_LARGE	BIT_ULL(43)	/* above any max_buffer_kb; what is larger becomes this */
+
 static int parse_size(const char *text, u64 *bytes)
 {
-	char *end;
+	const char *unit = text + strspn(text, "0123456789");
+	unsigned int shift = toupper(*unit) == 'K' ? 10 : toupper(*unit) == 'M' ? 20 : 0;
 
-	if (!isdigit(*text))
+	if (unit == text || unit[!!shift])
 		return -EINVAL;
-	*bytes = memparse(text, &end);
-	return *end || !*bytes ? -EINVAL : 0;
+	for (*bytes = 0; text < unit; text++)
+		*bytes = min(*bytes * 10 + *text - '0', SIZE_LARGE);
+	*bytes <<= shift;
+	return *bytes ? 0 : -EINVAL;
 }
 
 static int command_watch(pid_t nr, char *args, const struct cred *cred, const char **why)

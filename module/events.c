@@ -6,6 +6,11 @@
  * each open file has its own position and is told, where it happened, of what
  * it came too late for. A read waits for more (not with O_NONBLOCK) until the
  * process has ended and all is read.
+ *
+ * Procfs releases what is open of an entry that goes, while whoever polls the file
+ * still waits in the watch. So an open file has operations of its own, which
+ * procfs knows nothing of: it keeps the module and the watch until it is closed,
+ * but none of the memory of a watch that was removed.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -40,12 +45,14 @@ struct reader {
 	char text[];
 };
 
-/* The next record for this reader, perhaps a made-up one about loss. */
+/* The next record for this reader, perhaps a made-up one about loss. watch.reading is held. */
 static bool reader_peek(struct reader *r, struct brkscope_record *rec, u64 *next)
 {
 	const struct ring *ring = &r->w->ring;
 	u64 oldest = ring_oldest(ring);
 
+	if (!ring->slots)
+		return false;	/* removed */
 	/* pairs with ring_put(): what head counts is in its slot */
 	if (r->next > smp_load_acquire(&ring->head))
 		return false;
@@ -128,12 +135,15 @@ static __poll_t events_poll(struct file *file, struct poll_table_struct *wait)
 	struct reader *r = file->private_data;
 
 	poll_wait(file, &r->w->ring.wait, wait);
-	if (READ_ONCE(r->done) < READ_ONCE(r->len) || reader_more(r))
+	if (!READ_ONCE(r->w->removed) &&
+	    (READ_ONCE(r->done) < READ_ONCE(r->len) || reader_more(r)))
 		return EPOLLIN | EPOLLRDNORM;
 	return reader_over(r) ? EPOLLIN | EPOLLRDNORM | EPOLLHUP : 0;
 }
 
-static struct reader *reader_open(struct inode *inode, struct file *file, size_t text)
+/* The reference to the module goes with the operations when the file is closed. */
+static struct reader *reader_open(struct inode *inode, struct file *file, size_t text,
+				  const struct file_operations *ops)
 {
 	int err = proc_watch_open(inode);
 	struct reader *r;
@@ -150,6 +160,8 @@ static struct reader *reader_open(struct inode *inode, struct file *file, size_t
 	r->frames = proc_may_see_frames(file);
 	r->next = 1;
 	file->private_data = r;
+	replace_fops(file, ops);
+	nonseekable_open(inode, file);
 	return r;
 }
 
@@ -159,7 +171,7 @@ static int events_release(struct inode *inode, struct file *file)
 	struct watch *w = r->w;
 
 	kvfree(r);
-	proc_watch_release(w);
+	watch_put(w);
 	return 0;
 }
 
@@ -176,17 +188,21 @@ static void text_printf(struct reader *r, const char *format, ...)
 	va_end(args);
 }
 
-/* Escaped as in /proc/PID/maps; four characters for one at most. */
+/* Four characters for one at most. */
+static void text_escaped(struct reader *r, const char *text, const char *special)
+{
+	size_t room = EVENTS_LINE - r->len - 1;
+	int n = string_escape_str(text, r->text + r->len, room, ESCAPE_OCTAL, special);
+
+	r->len += min_t(size_t, n, room);
+}
+
+/* Escaped as in /proc/PID/maps */
 static void text_name(struct reader *r, u16 id)
 {
 	const char *name = mirror_name(r->w, id);
-	size_t room = EVENTS_LINE - r->len - 1;
-	int n;
 
-	if (!*name)
-		name = "-";
-	n = string_escape_str(name, r->text + r->len, room, ESCAPE_OCTAL, "\n");
-	r->len += min_t(size_t, n, room);
+	text_escaped(r, *name ? name : "-", "\n");
 }
 
 static void text_frame(struct reader *r, u64 frame)
@@ -285,7 +301,8 @@ static void text_record(struct reader *r, const struct brkscope_record *rec)
 		text_signal(r, rec);
 		break;
 	case BRKSCOPE_EXEC:
-		text_printf(r, "exec - - - - - - - %s", rec->exec.comm);
+		text_printf(r, "exec - - - - - - - ");
+		text_escaped(r, rec->exec.comm, "\n\\");
 		break;
 	case BRKSCOPE_EXIT:
 		text_printf(r, "exit - - - - - %d - -", rec->exit.status);
@@ -307,12 +324,14 @@ static void text_fill(struct reader *r)
 	u64 next;
 
 	reader_skip_cleared(r);
-	if (!reader_peek(r, &rec, &next))
-		return;
-	r->done = 0;
-	r->len = 0;
-	text_record(r, &rec);
-	r->next = next;
+	down_read(&r->w->reading);
+	if (reader_peek(r, &rec, &next)) {
+		r->done = 0;
+		r->len = 0;
+		text_record(r, &rec);
+		r->next = next;
+	}
+	up_read(&r->w->reading);
 }
 
 static ssize_t events_read(struct file *file, char __user *to, size_t count, loff_t *pos)
@@ -324,6 +343,9 @@ static ssize_t events_read(struct file *file, char __user *to, size_t count, lof
 		return -ERESTARTSYS;
 	while (sum < count) {
 		if (r->done == r->len) {
+			cond_resched();
+			if (sum && signal_pending(current))
+				break;
 			/* only wait with empty hands; name records make no line */
 			if (sum)
 				n = reader_more(r) && !READ_ONCE(r->w->removed);
@@ -347,25 +369,39 @@ static ssize_t events_read(struct file *file, char __user *to, size_t count, lof
 	return sum;
 }
 
+static const struct file_operations events_ops = {
+	.owner = THIS_MODULE,
+	.read = events_read,
+	.poll = events_poll,
+	.release = events_release,
+};
+
 static int events_open(struct inode *inode, struct file *file)
 {
-	struct reader *r = reader_open(inode, file, EVENTS_LINE);
+	struct reader *r = reader_open(inode, file, EVENTS_LINE, &events_ops);
 
 	if (IS_ERR(r))
 		return PTR_ERR(r);
 	r->len = scnprintf(r->text, EVENTS_LINE, "brkscope events 1\n%s\n",
 			   "seq time_ns tid event what start end old_start old_end n access name");
-	return nonseekable_open(inode, file);
+	return 0;
 }
 
 const struct proc_ops proc_events_ops = {
 	.proc_open = events_open,
-	.proc_read = events_read,
-	.proc_poll = events_poll,
-	.proc_release = events_release,
 };
 
 /* ---- records ---- */
+
+static bool bin_peek(struct reader *r, struct brkscope_record *rec, u64 *next)
+{
+	bool more;
+
+	down_read(&r->w->reading);
+	more = reader_peek(r, rec, next);
+	up_read(&r->w->reading);
+	return more;
+}
 
 static ssize_t bin_out(struct reader *r, char __user *to, size_t count)
 {
@@ -374,7 +410,7 @@ static ssize_t bin_out(struct reader *r, char __user *to, size_t count)
 	u64 next;
 
 	reader_skip_cleared(r);
-	while (count - sum >= sizeof(rec) && reader_peek(r, &rec, &next)) {
+	while (count - sum >= sizeof(rec) && bin_peek(r, &rec, &next)) {
 		if (copy_to_user(to + sum, &rec, sizeof(rec)))
 			return sum ?: -EFAULT;
 		r->next = next;
@@ -405,10 +441,17 @@ static ssize_t events_bin_read(struct file *file, char __user *to, size_t count,
 	return n;
 }
 
+static const struct file_operations events_bin_ops = {
+	.owner = THIS_MODULE,
+	.read = events_bin_read,
+	.poll = events_poll,
+	.release = events_release,
+};
+
 static int events_bin_open(struct inode *inode, struct file *file)
 {
 	struct brkscope_header *header;
-	struct reader *r = reader_open(inode, file, sizeof(*header));
+	struct reader *r = reader_open(inode, file, sizeof(*header), &events_bin_ops);
 
 	if (IS_ERR(r))
 		return PTR_ERR(r);
@@ -421,12 +464,9 @@ static int events_bin_open(struct inode *inode, struct file *file)
 	header->start = r->w->start;
 	header->buffer_records = r->w->ring.size;
 	r->len = sizeof(*header);
-	return nonseekable_open(inode, file);
+	return 0;
 }
 
 const struct proc_ops proc_events_bin_ops = {
 	.proc_open = events_bin_open,
-	.proc_read = events_bin_read,
-	.proc_poll = events_poll,
-	.proc_release = events_release,
 };

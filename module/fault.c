@@ -16,12 +16,14 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/userfaultfd_k.h>
 
 #include "internal.h"
 
 enum entry_kind {
-	ENTRY_NONE,
+	ENTRY_NONE,	/* nothing, or a mark of userfaultfd's in the place of nothing */
 	ENTRY_ZERO,	/* the shared zero page */
 	ENTRY_READ,	/* present, the page table forbids writing */
 	ENTRY_WRITE,	/* present and writable */
@@ -33,11 +35,13 @@ enum entry_kind {
  * @pfn: number of the page frame at the address, of a huge page's part too
  * @kind: enum entry_kind
  * @huge: mapped above the level of the page table entries
+ * @closed: present, and no access is allowed: PROT_NONE, or NUMA balancing wants to see who
  */
 struct page_state {
 	unsigned long pfn;
 	u8 kind;
 	bool huge;
+	bool closed;
 };
 
 /* Neighbours that fault-around may map: its default window, fault_around_bytes */
@@ -85,9 +89,10 @@ struct fault_entry {
 	bool elsewhere;
 };
 
-static __always_inline struct page_state page_state_huge(unsigned long pfn, bool write)
+static __always_inline struct page_state page_state_huge(unsigned long pfn, bool write,
+							 bool closed)
 {
-	return (struct page_state){ .pfn = pfn, .huge = true,
+	return (struct page_state){ .pfn = pfn, .huge = true, .closed = closed,
 				    .kind = write ? ENTRY_WRITE : ENTRY_READ };
 }
 
@@ -96,9 +101,11 @@ static __always_inline struct page_state page_state_pte(pte_t pte)
 	unsigned long pfn;
 
 	if (!pte_present(pte))
-		return (struct page_state){ .kind = pte_none(pte) ? ENTRY_NONE : ENTRY_AWAY };
+		return (struct page_state){ .kind = pte_none_mostly(pte) ? ENTRY_NONE :
+								   ENTRY_AWAY };
 	pfn = pte_pfn(pte);
-	return (struct page_state){ .pfn = pfn, .kind = pte_write(pte) ? ENTRY_WRITE :
+	return (struct page_state){ .pfn = pfn, .closed = pte_protnone(pte),
+				    .kind = pte_write(pte) ? ENTRY_WRITE :
 				    is_zero_pfn(pfn) ? ENTRY_ZERO : ENTRY_READ };
 }
 
@@ -111,7 +118,7 @@ static __always_inline struct page_state page_state_pmd(pmd_t *pmdp, unsigned lo
 		return (struct page_state){ .kind = pmd_none(pmd) ? ENTRY_NONE : ENTRY_AWAY };
 	if (pmd_leaf(pmd))
 		return page_state_huge(pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT),
-				       pmd_write(pmd));
+				       pmd_write(pmd), pmd_protnone(pmd));
 	return page_state_pte(READ_ONCE(*pte_offset_kernel(&pmd, addr)));
 }
 
@@ -136,7 +143,7 @@ static __always_inline struct page_state page_state_walk(struct mm_struct *mm,
 		return none;
 	if (pud_leaf(pud))
 		return page_state_huge(pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT),
-				       pud_write(pud));
+				       pud_write(pud), false);
 	*pmdp = pmd_offset(pudp, addr);
 	return page_state_pmd(*pmdp, addr);
 }
@@ -181,11 +188,17 @@ static u8 fault_class_new(const struct fault_entry *e, const struct page_state *
 	return e->flags & FAULT_FLAG_WRITE ? BRKSCOPE_COW_COPY : BRKSCOPE_FILE_MINOR;
 }
 
-/* The entry allowed something before; what does it allow now? */
+/*
+ * The entry allowed something before; what does it allow now? NUMA balancing, which had
+ * only closed it to see who comes, may move the page or not; it copies nothing.
+ */
 static u8 fault_class_present(const struct fault_entry *e, const struct page_state *after)
 {
+	const u8 any = BRKSCOPE_PROT_READ | BRKSCOPE_PROT_WRITE | BRKSCOPE_PROT_EXEC;
 	const struct page_state *before = &e->before;
 
+	if (before->closed && e->prot & any)
+		return BRKSCOPE_SPURIOUS;
 	if (!page_present(after) || !(e->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)))
 		return BRKSCOPE_SPURIOUS;
 	if (before->pfn != after->pfn && after->huge)
@@ -347,8 +360,9 @@ static u16 fault_flags(const struct fault_entry *e, vm_fault_t result)
 	else
 		flags |= e->gup ? BRKSCOPE_FAULT_KERNEL | BRKSCOPE_FAULT_GUP :
 				  BRKSCOPE_FAULT_KERNEL;
-	/* mm_account_fault() of the kernel says so */
-	if ((result & VM_FAULT_MAJOR) || (e->flags & FAULT_FLAG_TRIED))
+	/* mm_account_fault() of the kernel says so, and counts none that failed */
+	if (!(result & VM_FAULT_ERROR) &&
+	    ((result & VM_FAULT_MAJOR) || (e->flags & FAULT_FLAG_TRIED)))
 		flags |= BRKSCOPE_FAULT_MAJOR;
 	return flags;
 }

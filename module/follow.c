@@ -332,11 +332,11 @@ static void follow_fill(struct watch *s, struct mm_struct *mm)
 /* Return: false if the child is watched already: somebody was very quick. */
 static bool follow_begin(struct watch *s, struct task_struct *parent, struct task_struct *child)
 {
-	watch_set_process(s, child);
+	watch_set_process(s, child, task_tgid(child));
 	s->borrows = child->mm == parent->mm;
 	if (!watch_table_add_pid(s))
 		return false;
-	if (!s->borrows && watch_table_add_mm(s, child->mm))
+	if (!s->borrows && !watch_table_add_mm(s, child->mm))
 		follow_fill(s, child->mm);
 	return true;
 }
@@ -347,7 +347,7 @@ static u8 follow_child(struct follow *f, struct task_struct *parent, struct task
 	unsigned long irq;
 	bool begun;
 
-	if (!f || !may_follow(f->options.cred, child))
+	if (!f || !may_trace(f->options.cred, child))
 		return BRKSCOPE_FORK_ALONE;
 	if (child->mm->map_count > READ_ONCE(f->vmas))
 		WRITE_ONCE(f->vmas, child->mm->map_count);
@@ -420,11 +420,13 @@ int follow_init(void)
 /**
  * follow_drain() - no work is under way and none comes any more
  *
- * Context: unload; the hooks are off.
+ * Context: unload, while the hooks are on: work that makes a spare would attach them
+ * again.
  */
 void follow_drain(void)
 {
 	WRITE_ONCE(draining, true);
+	synchronize_rcu();	/* hooks that have not seen it have queued what they wanted */
 	drain_workqueue(follow_wq);
 }
 

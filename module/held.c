@@ -131,6 +131,9 @@ static bool held_batch(struct held_walk *h)
 	int tables = 0;
 
 	for_each_vma(vmi, vma) {
+		/* frames of devices: there may be no struct page; pagemap skips them, too */
+		if (vma->vm_flags & VM_PFNMAP)
+			continue;
 		h->addr = max(h->addr, vma->vm_start);
 		for (; h->addr < vma->vm_end; tables++) {
 			if (tables == HELD_BATCH)

@@ -186,7 +186,7 @@ static noinline void hook_ftrace_other(unsigned long ip, struct pt_regs *regs)
  * up a lock that it held for writing. For the unwatched this is all of the cost.
  */
 void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
-				struct ftrace_ops *ops, struct ftrace_regs *fregs)
+			 struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	struct pt_regs *regs = compat_ftrace_regs(fregs);
 

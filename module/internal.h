@@ -20,6 +20,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -236,6 +237,7 @@ struct children {
  * @status: of the process, once it is over, as wait(2) reports it
  * @grower: gives the pools of @vmas and @touch more memory
  * @refresh: held by the one who compares all VMAs for a reader
+ * @reading: held by who reads a stream; its memory is freed by who holds it for writing
  * @lock: of everything below; taken in hooks, so raw, and interrupts off
  * @dir: /proc/brkscope/PID
  * @children: that it made
@@ -270,6 +272,7 @@ struct watch {
 	struct proc_dir_entry *dir;
 	struct pool_grower grower;
 	struct mutex refresh;	/* who compares all VMAs for a reader */
+	struct rw_semaphore reading;
 
 	raw_spinlock_t lock;
 	struct ring ring;
@@ -371,12 +374,13 @@ static inline pid_t watch_nr(const struct watch *w, struct pid *pid)
 }
 
 struct watch *watch_get(struct watch *w);
+void watch_empty(struct watch *w);
 void watch_put(struct watch *w);
 struct watch *watch_of_task(struct task_struct *task);
 u64 watch_bytes(u64 buffer_bytes, u32 vmas);
 struct watch *watch_alloc(const struct watch_options *options, u32 vmas);
-void watch_set_process(struct watch *w, struct task_struct *task);
-bool watch_table_add_mm(struct watch *w, struct mm_struct *mm);
+void watch_set_process(struct watch *w, struct task_struct *task, struct pid *pid);
+int watch_table_add_mm(struct watch *w, struct mm_struct *mm);
 bool watch_table_add_pid(struct watch *w);
 void watch_end(struct watch *w, bool record);
 struct mm_struct *watch_get_mm(struct watch *w);
@@ -447,8 +451,8 @@ const void *hook_find(const char *name);
 
 /* ---- may.c: who may watch whom ---- */
 
-int may_watch(struct pid *pid, const struct cred *cred);
-bool may_follow(const struct cred *cred, struct task_struct *child);
+int may_watch(struct pid *pid, const struct mm_struct *mm, const struct cred *cred);
+bool may_trace(const struct cred *cred, struct task_struct *task);
 
 /* ---- proc.c, events.c, tables.c, control.c: the /proc/brkscope tree ---- */
 

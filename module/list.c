@@ -117,6 +117,7 @@ void watch_destroy(struct watch *w)
 	list_del(&w->all);
 	mutex_unlock(&watch_mutex);
 	synchronize_rcu();
+	watch_empty(w);
 	watch_put(w);
 }
 
@@ -293,8 +294,10 @@ int watch_enlist(struct watch *w, const char **why)
 	if (w->pid)
 		err = watch_claim_name(w);
 	watch_survey(w->account, false, &u);
-	if (!err && u.count >= max_watches)
+	if (!err && u.count >= max_watches) {
+		*why = "another command took the last place (module parameter max_watches)";
 		err = -EAGAIN;
+	}
 	if (!err)
 		err = list_attach(w, why);
 	if (!err) {
@@ -426,13 +429,13 @@ void watch_exit(void)
 {
 	struct watch *w;
 
+	follow_drain();
 	mutex_lock(&watch_mutex);
 	if (attached)
 		hook_detach();
 	attached = false;
 	paged = false;
 	mutex_unlock(&watch_mutex);
-	follow_drain();
 	while ((w = list_first_entry_or_null(&watches, struct watch, all)))
 		watch_destroy(w);
 	flush_work(&detach_work);

@@ -18,7 +18,9 @@
  *
  * A child is a new process, so it is judged anew when it is followed. That is in a
  * probe, where nothing can be opened: the rules of the kernel about ids and
- * capabilities are applied here; a security module's label is the parent's.
+ * capabilities are applied here; a security module's label is the parent's. So it
+ * is for a writer who names himself, since the kernel lets everybody read his own
+ * map: a set-uid program that writes to a control it was given lends nobody its eyes.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -85,35 +87,6 @@ static int may_open_maps(const struct file *proc, struct pid *pid)
 	return err;
 }
 
-/**
- * may_watch() - may somebody read the memory map of a process?
- * @pid: the process, referenced by the caller, so that its number is not used again
- * @cred: who asks: the opener of /proc/brkscope/control
- *
- * Context: process, with the /proc of the caller's mount namespace; sleeps, and as
- * long as an exec of the process takes; hold no lock. Return: 0, -EPERM, -ENOMEM,
- * -EINTR, or -ESRCH if the process is gone.
- */
-int may_watch(struct pid *pid, const struct cred *cred)
-{
-	const struct cred *old = compat_override_creds(cred);
-	struct file *proc = filp_open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	int err;
-
-	if (IS_ERR(proc)) {
-		err = may_error(PTR_ERR(proc));
-	} else {
-		err = may_open_maps(proc, pid);
-		fput(proc);
-	}
-	compat_revert_creds(old);
-	rcu_read_lock();
-	if (!pid_task(pid, PIDTYPE_TGID))
-		err = -ESRCH;
-	rcu_read_unlock();
-	return err;
-}
-
 /* May somebody trace all that lives in a user namespace? See user_namespaces(7). */
 static bool may_trace_in(const struct cred *cred, const struct user_namespace *ns)
 {
@@ -135,19 +108,64 @@ static bool same_ids(const struct cred *cred, const struct cred *its)
 }
 
 /**
- * may_follow() - may the watcher of a process watch its new child?
- * @cred: of the watcher
- * @child: has not run yet, and so nobody changes it
+ * may_trace() - may somebody watch a process, by its ids and capabilities?
+ * @cred: who asks
+ * @task: current, or a child that has not run yet: nobody changes it meanwhile
  *
  * Context: any; RCU read lock.
  */
-bool may_follow(const struct cred *cred, struct task_struct *child)
+bool may_trace(const struct cred *cred, struct task_struct *task)
 {
-	const struct cred *its = __task_cred(child);
+	const struct cred *its = __task_cred(task);
 
-	if (may_trace_in(cred, its->user_ns) && may_trace_in(cred, child->mm->user_ns))
+	if (may_trace_in(cred, its->user_ns) && may_trace_in(cred, task->mm->user_ns))
 		return true;
 	return same_ids(cred, its) && its->user_ns == cred->user_ns &&
 	       cap_issubset(its->cap_permitted, cred->cap_effective) &&
-	       __get_dumpable(child->mm->flags) == SUID_DUMP_USER;
+	       __get_dumpable(task->mm->flags) == SUID_DUMP_USER;
+}
+
+/* Here the kernel does not ask who opened control. */
+static bool may_watch_own(const struct cred *cred)
+{
+	bool may;
+
+	rcu_read_lock();
+	may = cred == current_cred() || may_trace(cred, current);
+	rcu_read_unlock();
+	return may;
+}
+
+/**
+ * may_watch() - may somebody read the memory map of a process?
+ * @pid: the process, referenced by the caller, so that its number is not used again
+ * @mm: its address space
+ * @cred: who asks: the opener of /proc/brkscope/control
+ *
+ * Context: process, with the /proc of the caller's mount namespace; sleeps, and as
+ * long as an exec of the process takes; hold no lock. Return: 0, -EPERM, -ENOMEM,
+ * -ENFILE, -EINTR, or -ESRCH if the process is gone.
+ */
+int may_watch(struct pid *pid, const struct mm_struct *mm, const struct cred *cred)
+{
+	const struct cred *old;
+	struct file *proc;
+	int err;
+
+	if (mm == current->mm && !may_watch_own(cred))
+		return -EPERM;
+	old = compat_override_creds(cred);
+	proc = filp_open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (IS_ERR(proc)) {
+		err = may_error(PTR_ERR(proc));
+	} else {
+		err = may_open_maps(proc, pid);
+		fput(proc);
+	}
+	compat_revert_creds(old);
+	rcu_read_lock();
+	if (!pid_task(pid, PIDTYPE_TGID))
+		err = -ESRCH;
+	rcu_read_unlock();
+	return err;
 }

@@ -66,6 +66,7 @@ void mirror_destroy(struct watch *w)
 {
 	pool_destroy(&w->vmas.pool);
 	vfree(w->names);
+	w->names = NULL;
 }
 
 /* ---- the tree; watch.lock is held ---- */
@@ -237,14 +238,15 @@ static void mirror_give_back(struct watch *w, struct rb_root old)
  * mirror_forget() - the address space is gone, so is what the mirror knows of it
  * @w: whose
  *
- * Context: the hook of exec. A reader may be comparing the old address space with
- * the mirror; the new epoch ends that.
+ * Context: the hook of exec; watch.mm is no more the old address space. A reader may be
+ * comparing that with the mirror; the new epoch ends it.
  */
 void mirror_forget(struct watch *w)
 {
 	struct rb_root vmas, touched;
 	unsigned long irq;
 
+	smp_wmb();	/* watch.mm has changed before; pairs with sync_one_at_a_time() */
 	raw_spin_lock_irqsave(&w->lock, irq);
 	w->vmas.epoch++;
 	vmas = w->vmas.tree;

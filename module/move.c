@@ -71,7 +71,8 @@ static bool move_is_like(struct sync *s, const struct vma_node *node, unsigned l
 static void move_node(struct sync *s, struct vma_node *node, unsigned long start,
 		      unsigned long end)
 {
-	unsigned long old = node->start, bytes = min(node->end - old, end - start);
+	unsigned long old = node->start, old_end = node->end;
+	unsigned long bytes = min(old_end - old, end - start);
 	struct vm_area_struct *vma = vma_lookup(s->mm, start);
 	struct watch *w = s->w;
 	struct vma_node d;
@@ -79,7 +80,7 @@ static void move_node(struct sync *s, struct vma_node *node, unsigned long start
 
 	move_make_room(s, start, end);
 	vma_describe(vma, &d);
-	d.name = name_of_vma(w, vma);
+	d.name = name_of_vma(w, vma, node->name);
 	d.start = start;
 	d.end = end;
 	raw_spin_lock_irqsave(&w->lock, irq);
@@ -92,6 +93,7 @@ static void move_node(struct sync *s, struct vma_node *node, unsigned long start
 	}
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	touch_move(w, old, start, bytes);
+	touch_clear(w, old + bytes, old_end);
 }
 
 /**

@@ -26,7 +26,21 @@ static const char *name_anonymous(struct watch *w, struct vm_area_struct *vma)
 	return NULL;
 }
 
-/* The name that /proc/PID/maps shows, see get_vma_name() in fs/proc/task_mmu.c */
+/*
+ * The path of a file. It begins at the root of whoever asks; a task that ends and
+ * closes its last files (a userfaultfd changes VMAs then) has none any more.
+ */
+static const char *name_path(struct watch *w, const struct file *file)
+{
+	if (!current->fs)
+		return ERR_PTR(-ENOENT);
+	return d_path(file_user_path(file), w->names->path, sizeof(w->names->path));
+}
+
+/*
+ * The name that /proc/PID/maps shows, see get_vma_name() in fs/proc/task_mmu.c;
+ * an error if it cannot be told.
+ */
 static const char *name_text(struct watch *w, struct vm_area_struct *vma)
 {
 	const char *text = NULL;
@@ -34,11 +48,7 @@ static const char *name_text(struct watch *w, struct vm_area_struct *vma)
 	if (vma->vm_file) {
 		if (COMPAT_ANON_SHMEM_NAME)
 			text = name_anonymous(w, vma);
-		if (text)
-			return text;
-		text = d_path(file_user_path(vma->vm_file), w->names->path,
-			      sizeof(w->names->path));
-		return IS_ERR(text) ? "?" : text;
+		return text ?: name_path(w, vma->vm_file);
 	}
 	if (vma->vm_ops && vma->vm_ops->name)
 		text = vma->vm_ops->name(vma);
@@ -112,13 +122,16 @@ static u16 name_number(struct watch *w, const char *text)
  * name_of_vma() - the number of a VMA's name
  * @w: whose
  * @vma: held still by the caller
+ * @known: what it is called if that cannot be told now: as before, or NAME_UNKNOWN
  *
  * Context: the one who compares; nobody else adds names. Return: id of the name,
  * NAME_UNKNOWN if the table is full.
  */
-u16 name_of_vma(struct watch *w, struct vm_area_struct *vma)
+u16 name_of_vma(struct watch *w, struct vm_area_struct *vma, u16 known)
 {
 	const char *text = name_text(w, vma);
 
+	if (IS_ERR(text))
+		return known;
 	return text ? name_number(w, text) : BRKSCOPE_NAME_NONE;
 }

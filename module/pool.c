@@ -208,11 +208,12 @@ void pool_grower_init(struct watch *w)
 
 /**
  * pool_grower_stop() - they grow no more; nothing of it is under way
- * @w: nobody else has a reference
+ * @w: no hook finds it any more; may have been stopped before
  */
 void pool_grower_stop(struct watch *w)
 {
 	irq_work_sync(&w->grower.hungry);
 	cancel_delayed_work_sync(&w->grower.work);
 	mem_cgroup_put(w->grower.memcg);
+	w->grower.memcg = NULL;
 }

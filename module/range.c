@@ -182,10 +182,16 @@ static void range_call(struct watch *w, struct vma_ranges *r, struct vma_move *m
 	case __NR_mremap:
 		range_mremap(w, r, args, move);
 		break;
+	case __NR_shmdt:
+		/* what begins there goes; if more pieces of it go, the number of VMAs tells */
+		range_add_user(r, args[0], 1);
+		r->everywhere |= READ_ONCE(w->vmas.lacking) > 0;
+		break;
 	case __NR_brk:	/* see ranges_take() */
 		break;
 	case __NR_prctl:
-		if (args[0] == PR_SET_VMA)
+		r->named = args[0] == PR_SET_VMA;
+		if (r->named)
 			range_add_user(r, args[2], args[3]);
 		else
 			r->everywhere = true;

@@ -51,6 +51,7 @@ void ring_destroy(struct ring *ring)
 		return;
 	irq_work_sync(&ring->wake);
 	vfree(ring->slots);
+	ring->slots = NULL;
 }
 
 /**

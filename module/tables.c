@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
 #include "internal.h"
@@ -171,7 +172,8 @@ static void *record_row(struct table *t, loff_t *pos)
 	u64 seq = max_t(u64, *pos, ring_oldest(ring));
 	u64 head = smp_load_acquire(&ring->head);	/* pairs with ring_put() */
 
-	for (; seq <= head; seq++) {
+	for (; seq <= head && !fatal_signal_pending(current); seq++) {
+		cond_resched();
 		if (!ring_get(ring, seq, &t->rec) || !t->wanted(t))
 			continue;
 		*pos = seq;

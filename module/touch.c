@@ -311,17 +311,19 @@ static void touch_or(struct touch_map *map, u64 page, unsigned long bits)
 	u32 shift = page % BITS_PER_LONG;
 
 	while (bits) {
-		struct touch_chunk *chunk = chunk_get(map, page / TOUCH_CHUNK_PAGES);
-		unsigned long *word, new;
+		unsigned long part = bits << shift, *word, new;
+		struct touch_chunk *chunk = NULL;
 
+		if (part)	/* a chunk has some bit set */
+			chunk = chunk_get(map, page / TOUCH_CHUNK_PAGES);
 		if (chunk) {
 			word = &chunk->bits[page % TOUCH_CHUNK_PAGES / BITS_PER_LONG];
-			new = (bits << shift) & ~*word;
+			new = part & ~*word;
 			*word |= new;
 			chunk->weight += hweight_long(new);
 			map->pages += hweight_long(new);
 		} else {
-			map->overflow += hweight_long(bits << shift);
+			map->overflow += hweight_long(part);
 		}
 		bits = shift ? bits >> (BITS_PER_LONG - shift) : 0;
 		page += BITS_PER_LONG - shift;

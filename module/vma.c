@@ -89,7 +89,7 @@ static bool sync_same_range(struct sync *s, struct vma_node *node,
 		return false;
 	d->name = node->name;
 	if (!vma->vm_file || s->rename)
-		d->name = name_of_vma(s->w, vma);
+		d->name = name_of_vma(s->w, vma, node->name);
 	if (node->prot != d->prot)
 		change_node(s, BRKSCOPE_VMA_PROTECT, node, d);
 	else if (node->attr != d->attr || node->name != d->name)
@@ -103,7 +103,7 @@ static bool sync_shrink(struct sync *s, struct vma_node *node,
 	vma_describe(vma, d);
 	if (!same_kind(node, d) || d->start < node->start || d->end > node->end)
 		return false;
-	d->name = name_of_vma(s->w, vma);
+	d->name = name_of_vma(s->w, vma, node->name);
 	if (node->start < d->start)
 		sync_untouch(s, node, node->start, d->start);
 	if (d->end < node->end)
@@ -175,7 +175,7 @@ static void sync_additions(struct sync *s, unsigned long start, unsigned long en
 
 		if (!known || node->start != vma->vm_start || node->end != vma->vm_end) {
 			vma_describe(vma, &d);
-			d.name = name_of_vma(s->w, vma);
+			d.name = name_of_vma(s->w, vma, known ? node->name : NAME_UNKNOWN);
 			if (known)
 				change_node(s, BRKSCOPE_VMA_GROW, node, &d);
 			else
@@ -261,7 +261,6 @@ static void sync_once(struct sync *s, const struct vma_ranges *r, const struct v
 	struct vma_mirror *m = &s->w->vmas;
 	int lacking;
 
-	s->epoch = READ_ONCE(m->epoch);
 	s->grew = false;
 	s->lost = 0;
 	sync_claim(s, NULL, 0);
@@ -290,6 +289,8 @@ static void sync_one_at_a_time(struct sync *s, const struct vma_ranges *ranges,
 	if (test_and_set_bit(SYNC_AGAIN, &m->busy))
 		ranges = NULL;
 	while (test_bit(SYNC_AGAIN, &m->busy) && !test_and_set_bit_lock(SYNC_BUSY, &m->busy)) {
+		s->epoch = READ_ONCE(m->epoch);
+		smp_rmb();	/* an exec since is seen; pairs with mirror_forget() */
 		if (READ_ONCE(s->w->mm) != s->mm) {
 			clear_bit_unlock(SYNC_BUSY, &m->busy);
 			return;
@@ -397,6 +398,7 @@ bool vma_on_write_unlock(struct pt_regs *regs)
 		return false;
 	s.cause = vma_cause(mm);
 	ranges_take(w, mm, &ranges, &move);
+	s.rename = ranges.named;
 	for (i = 0; i < ranges.count; i++)
 		if (ranges.range[i].fresh)
 			touch_clear(w, ranges.range[i].start, ranges.range[i].end);

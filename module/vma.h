@@ -100,6 +100,7 @@ struct vma_node {
  * struct vma_ranges - where VMAs may have changed since mmap_lock was taken
  * @count: of @range; none means nothing has changed
  * @everywhere: nobody knows where
+ * @named: prctl may have named what maps a file, too
  * @copied: mremap has made a VMA, the first at @copy
  * @copy: where
  * @range: page aligned
@@ -110,6 +111,7 @@ struct vma_node {
 struct vma_ranges {
 	u8 count;
 	bool everywhere;
+	bool named;
 	bool copied;
 	unsigned long copy;
 	struct {
@@ -183,7 +185,7 @@ void mirror_free(struct vma_mirror *m, struct vma_node *node);
 
 #define NAME_MAX_COUNT	1024
 #define NAME_BYTES	SZ_64K
-#define NAME_UNKNOWN	0xffff	/* the table was full */
+#define NAME_UNKNOWN	0xffff	/* the table was full, or the path could not be told */
 
 /**
  * struct name_table - texts of the VMAs' names, only ever appended
@@ -203,7 +205,7 @@ struct name_table {
 	char path[PATH_MAX + 64];
 };
 
-u16 name_of_vma(struct watch *w, struct vm_area_struct *vma);
+u16 name_of_vma(struct watch *w, struct vm_area_struct *vma, u16 known);
 const char *mirror_name(const struct watch *w, u16 id);
 
 /* ---- range.c: where something may have changed ---- */
@@ -221,7 +223,7 @@ void ranges_take(struct watch *w, struct mm_struct *mm, struct vma_ranges *r,
  * @w: whose mirror
  * @mm: whose VMAs; mmap_lock held
  * @epoch: of the mirror; an exec in between ends the comparison
- * @rename: look up the names of files anew, they may have been renamed
+ * @rename: look up the names of what maps files anew, they may be others
  * @cause: for the records
  * @grew: a VMA has, its node not yet
  * @lost: VMAs that found no node

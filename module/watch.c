@@ -67,6 +67,23 @@ struct watch *watch_get(struct watch *w)
 }
 
 /**
+ * watch_empty() - give back the memory of what was noted
+ * @w: no hook finds it any more, of its /proc entries only streams are open
+ *
+ * Context: process; waits for readers, who do not sleep meanwhile.
+ */
+void watch_empty(struct watch *w)
+{
+	pool_grower_stop(w);
+	down_write(&w->reading);
+	ring_destroy(&w->ring);
+	mirror_destroy(w);
+	touch_destroy(&w->touch);
+	up_write(&w->reading);
+	watch_charge(w, (s64)sizeof(*w) - atomic64_read(&w->charged));
+}
+
+/**
  * watch_put() - give a reference back; the last one frees
  * @w: not used by the caller any more
  *
@@ -76,13 +93,10 @@ void watch_put(struct watch *w)
 {
 	if (!refcount_dec_and_test(&w->ref))
 		return;
-	pool_grower_stop(w);
+	watch_empty(w);
 	put_pid(w->pid);
 	if (w->ns)
 		put_pid_ns(w->ns);
-	ring_destroy(&w->ring);
-	mirror_destroy(w);
-	touch_destroy(&w->touch);
 	watch_charge(w, -atomic64_read(&w->charged));
 	account_put(w->account);
 	follow_put(w->follow);
@@ -124,6 +138,7 @@ struct watch *watch_alloc(const struct watch_options *options, u32 vmas)
 	refcount_set(&w->ref, 1);
 	raw_spin_lock_init(&w->lock);
 	mutex_init(&w->refresh);
+	init_rwsem(&w->reading);
 	INIT_HLIST_NODE(&w->by_pid);
 	INIT_LIST_HEAD(&w->all);
 	INIT_LIST_HEAD(&w->spare);
@@ -157,15 +172,16 @@ free:
  * watch_set_process() - the watch shall be about this process
  * @w: of no process yet, and in no table
  * @task: a thread of it, held by the caller
+ * @pid: the process, likewise; @task does not hold it once it is reaped
  *
  * Context: any.
  */
-void watch_set_process(struct watch *w, struct task_struct *task)
+void watch_set_process(struct watch *w, struct task_struct *task, struct pid *pid)
 {
 	w->start = ktime_get_mono_fast_ns();
-	w->nr = task_tgid_nr(task);
+	w->nr = pid_nr(pid);
 	memcpy(w->comm, task->comm, sizeof(w->comm));
-	WRITE_ONCE(w->pid, get_pid(task_tgid(task)));
+	WRITE_ONCE(w->pid, get_pid(pid));
 }
 
 /**
@@ -173,22 +189,25 @@ void watch_set_process(struct watch *w, struct task_struct *task)
  * @w: the watch
  * @mm: its address space
  *
- * Context: any but NMI. Return: false if another process's watch has it, which
- * happens between a vfork and the child's exec.
+ * Context: any but NMI. Return: 0, or -EEXIST if another process's watch has it, which
+ * happens between a vfork and the child's exec, or -ESRCH if the watch has ended.
  */
-bool watch_table_add_mm(struct watch *w, struct mm_struct *mm)
+int watch_table_add_mm(struct watch *w, struct mm_struct *mm)
 {
 	unsigned long irq;
-	bool ours;
+	int err = 0;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	ours = !watch_of_mm(mm);
-	if (ours) {
+	if (hlist_unhashed(&w->by_pid)) {
+		err = -ESRCH;
+	} else if (watch_of_mm(mm)) {
+		err = -EEXIST;
+	} else {
 		WRITE_ONCE(w->mm, mm);
 		hlist_nulls_add_head_rcu(&w->by_mm, &watch_by_mm[hash_ptr(mm, WATCH_TABLE_BITS)]);
 	}
 	raw_spin_unlock_irqrestore(&table_lock, irq);
-	return ours;
+	return err;
 }
 
 /**
@@ -210,16 +229,41 @@ bool watch_table_add_pid(struct watch *w)
 	return first;
 }
 
-static void watch_table_del_mm(struct watch *w)
+/* table_lock is held. */
+static void table_del_mm(struct watch *w)
+{
+	if (!READ_ONCE(w->mm))
+		return;
+	hlist_nulls_del_init_rcu(&w->by_mm);
+	WRITE_ONCE(w->mm, NULL);
+}
+
+/* Return: false if the watch has another address space by now. */
+static bool watch_table_del_mm(struct watch *w, const struct mm_struct *mm)
 {
 	unsigned long irq;
+	bool its;
 
 	raw_spin_lock_irqsave(&table_lock, irq);
-	if (READ_ONCE(w->mm)) {
-		hlist_nulls_del_init_rcu(&w->by_mm);
-		WRITE_ONCE(w->mm, NULL);
-	}
+	its = READ_ONCE(w->mm) == mm;
+	if (its)
+		table_del_mm(w);
 	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return its;
+}
+
+/* Out of both at once: an exec under way finds that it ended. Return: were we the first? */
+static bool watch_table_del(struct watch *w)
+{
+	unsigned long irq;
+	bool first;
+
+	raw_spin_lock_irqsave(&table_lock, irq);
+	table_del_mm(w);
+	first = !hlist_unhashed(&w->by_pid);
+	hlist_del_init_rcu(&w->by_pid);
+	raw_spin_unlock_irqrestore(&table_lock, irq);
+	return first;
 }
 
 /**
@@ -236,14 +280,8 @@ void watch_end(struct watch *w, bool record)
 		.exit = { .status = w->status },
 	};
 	unsigned long irq;
-	bool first;
 
-	watch_table_del_mm(w);
-	raw_spin_lock_irqsave(&table_lock, irq);
-	first = !hlist_unhashed(&w->by_pid);
-	hlist_del_init_rcu(&w->by_pid);
-	raw_spin_unlock_irqrestore(&table_lock, irq);
-	if (!first)
+	if (!watch_table_del(w))
 		return;
 	raw_spin_lock_irqsave(&w->lock, irq);
 	if (record)
@@ -307,14 +345,15 @@ bool watch_on_exec(struct pt_regs *regs)
 		watch_end(w, true);
 		return true;
 	}
-	watch_table_del_mm(w);
+	watch_table_del_mm(w, READ_ONCE(w->mm));
 	mirror_forget(w);
 	strscpy(rec.exec.comm, current->comm, sizeof(rec.exec.comm));
 	raw_spin_lock_irqsave(&w->lock, irq);
 	memcpy(w->comm, rec.exec.comm, sizeof(w->comm));
 	w->execs++;
+	w->brk.start = 0;	/* the new image has none yet, see brk_on_exec() */
+	w->brk.now = 0;
 	w->brk.peak = 0;
-	brk_look(w, current->mm);
 	ring_put(w, &rec);
 	raw_spin_unlock_irqrestore(&w->lock, irq);
 	watch_table_add_mm(w, current->mm);
@@ -326,7 +365,8 @@ bool watch_on_exec(struct pt_regs *regs)
  * @regs: at the entry of exit_mmap(mm)
  *
  * Context: whoever dropped the last reference. The process may live on: exec
- * drops the old address space.
+ * drops the old address space, and if a reader held that the process may be in
+ * its new one already.
  *
  * Return: was it about a watched process?
  */
@@ -341,8 +381,7 @@ bool watch_on_mm_end(struct pt_regs *regs)
 	raw_spin_lock_irqsave(&w->lock, irq);
 	brk_look(w, mm);
 	raw_spin_unlock_irqrestore(&w->lock, irq);
-	watch_table_del_mm(w);
-	if (READ_ONCE(w->exiting))
+	if (watch_table_del_mm(w, mm) && READ_ONCE(w->exiting))
 		watch_end(w, true);
 	return true;
 }

@@ -318,6 +318,36 @@ int child_continue(pid_t pid)
 	return kill(pid, SIGCONT) ? -errno : 0;
 }
 
+/** child_next_stop() - let the child go on to where it stops again; 0 or -errno */
+int child_next_stop(pid_t pid)
+{
+	return child_continue(pid) ?: child_until_stopped(pid);
+}
+
+/**
+ * child_watched() - make a child that is watched
+ * @child: gets its process id
+ * @events: gets its stream, open, not blocking
+ * @main: what it runs from its first stop on
+ *
+ * Return: 0, with the child stopped, or -errno.
+ */
+int child_watched(pid_t *child, int *events, void (*main)(void))
+{
+	*child = child_start();
+	if (!*child) {
+		child_stop_here();
+		main();
+		_exit(0);
+	}
+	if (*child < 0 || child_until_stopped(*child))
+		return -ECHILD;
+	if (scope_watch(*child))
+		return -EPERM;
+	*events = scope_events(*child, NULL);
+	return *events < 0 ? *events : 0;
+}
+
 /** child_end() - let the child go on to its end; its wait status or -errno */
 int child_end(pid_t pid)
 {

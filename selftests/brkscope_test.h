@@ -151,6 +151,8 @@ pid_t child_start(void);
 void child_stop_here(void);
 int child_continue(pid_t pid);
 int child_until_stopped(pid_t pid);
+int child_next_stop(pid_t pid);
+int child_watched(pid_t *child, int *events, void (*main)(void));
 int child_end(pid_t pid);
 
 #endif /* BRKSCOPE_TEST_H */

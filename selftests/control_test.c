@@ -167,9 +167,15 @@ TEST_F(control, a_buffer_size_is_checked)
 	EXPECT_EQ(-EINVAL, scope_control("watch %d buffer=-1K\n", pid));
 	EXPECT_EQ(-EINVAL, scope_control("watch %d size=64K\n", pid));
 	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=99999M\n", pid));
-	EXPECT_NE(0, scope_control("watch %d buffer=18446744073709551615\n",
-				   pid));
-	EXPECT_NE(0, scope_control("watch %d buffer=17592186044416M\n", pid));
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=18446744073709551615\n",
+					pid));
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=17592186044416M\n", pid));
+	/* What wraps around to something small is too large all the same. */
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=18446744073709617152\n",
+					pid));
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=17592186044417M\n", pid));
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=18014398509482048K\n",
+					pid));
 	EXPECT_EQ(NULL, control_row(pid));
 	EXPECT_EQ(0, scope_control("watch %d buffer=1M\n", pid));
 }

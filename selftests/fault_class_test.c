@@ -380,6 +380,144 @@ TEST_F(class, a_fault_that_waits_for_an_answer_is_one_record_retried)
 	EXPECT_EQ(0, scope_miscounted(self->pid));
 }
 
+/* Waits for a fault; then the file has no such page any more. */
+static void *cut_the_file(void *data)
+{
+	int *fds = data;
+	struct uffd_msg message;
+	struct uffdio_range range = { .len = scope_page_size() };
+
+	if (read(fds[0], &message, sizeof(message)) != sizeof(message) ||
+	    ftruncate(fds[1], 0))
+		return NULL;
+	range.start = message.arg.pagefault.address & -scope_page_size();
+	ioctl(fds[0], UFFDIO_WAKE, &range);
+	return data;
+}
+
+/* Return: a userfaultfd for all of @map, or -1 */
+static int userfault_on(char *map, uint64_t mode, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)map, PAGES * scope_page_size() }, .mode = mode,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	return fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	       ioctl(fd, UFFDIO_REGISTER, &range) ? -1 : fd;
+}
+
+TEST_F(class, a_fault_that_fails_after_a_wait_is_failed_and_not_major)
+{
+	int64_t major = scope_number(self->pid, "faults_major");
+	char *map = map_file(self->file, MAP_SHARED);
+	int fds[2] = { -1, self->file };
+	pthread_t thread;
+
+	ASSERT_NE(MAP_FAILED, map);
+	/* shared, so of the page cache: a new hole for each page */
+	ASSERT_EQ(0, ftruncate(self->file, 0));
+	ASSERT_EQ(0, ftruncate(self->file, PAGES * self->page));
+	fds[0] = userfault_on(map, UFFDIO_REGISTER_MODE_MISSING, 0);
+	if (fds[0] < 0)
+		SKIP(return, "no userfaultfd for files in memory: %s", strerror(errno));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, cut_the_file, fds));
+	signal(SIGBUS, jump_back);
+	if (!sigsetjmp(back, 1))
+		load(map + 3 * self->page);
+	signal(SIGBUS, SIG_DFL);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(1, new_faults(self->events, map, PAGES));
+	EXPECT_EQ(BRKSCOPE_FAILED, scope_records[0].code);
+	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_RETRIED);
+	EXPECT_EQ(0, scope_records[0].flags & BRKSCOPE_FAULT_MAJOR);
+	/* getrusage does not count a fault that failed */
+	EXPECT_EQ(major, scope_number(self->pid, "faults_major"));
+	close(fds[0]);
+}
+
+/* A mark of userfaultfd's in the page table is no page, and not in swap. */
+TEST_F(class, a_page_that_is_only_marked_is_as_if_nothing_were_there)
+{
+	char *map = map_file(self->file, MAP_SHARED);
+	struct uffdio_writeprotect mark = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, map);
+	fd = userfault_on(map, UFFDIO_REGISTER_MODE_WP, UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd that marks files in memory: %s", strerror(errno));
+	mark.range.start = (uintptr_t)map;
+	mark.range.len = PAGES * self->page;
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_WRITEPROTECT, &mark));
+	load(map + 2 * self->page);
+	ASSERT_EQ(1, new_faults(self->events, map, PAGES));
+	EXPECT_EQ(BRKSCOPE_SHARED, scope_records[0].code);
+	close(fd);
+}
+
+/* ---- NUMA balancing ---- */
+
+#define BALANCING	"/proc/sys/kernel/numa_balancing"
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return ok ? 0 : -1;
+}
+
+static void *wait_for_the_end(void *data)
+{
+	char none;
+
+	return read(*(int *)data, &none, 1) ? NULL : data;
+}
+
+/* Writes to all pages again and again, until the kernel looks who does, or for 20 s. */
+static int64_t write_until_seen(int events, char *area)
+{
+	uint64_t end = scope_now() + 20 * 1000000000ULL;
+	ssize_t count = 0;
+	int i;
+
+	while (!count && scope_now() < end) {
+		for (i = 0; i < 1000 * PAGES; i++)
+			store(area + i % PAGES * scope_page_size());
+		count = new_faults(events, area, PAGES);
+	}
+	return count;
+}
+
+TEST_F(class, a_write_that_NUMA_balancing_only_looks_at_copies_nothing)
+{
+	static char before[8];
+	ssize_t count, i;
+	pthread_t thread;
+	int ends[2];
+
+	if (scope_read_path(BALANCING, before, sizeof(before)) <= 0 || put(BALANCING, "1"))
+		SKIP(return, "this kernel has no NUMA balancing");
+	/* what one thread alone has on its own node is not looked at */
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_the_end, ends));
+	for (i = 0; i < PAGES; i++)
+		store(self->area + i * self->page);
+	ASSERT_EQ(PAGES, new_faults(self->events, self->area, PAGES));
+	count = write_until_seen(self->events, self->area);
+	put(BALANCING, before);
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	if (!count)
+		SKIP(return, "the kernel has not looked in 20 s");
+	for (i = 0; i < count; i++)
+		EXPECT_EQ(BRKSCOPE_SPURIOUS, scope_records[i].code);
+	EXPECT_EQ(0, scope_miscounted(self->pid));
+}
+
 static bool have_swap(void)
 {
 	return scope_read_path("/proc/swaps", scope_text,

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -118,6 +119,16 @@ TEST_F(held, touched_pages_are_not_silent)
 	touch(self->area + 10 * self->page, 50);
 	EXPECT_EQ(held + 50, scope_number(self->pid, "pages_held"));
 	EXPECT_EQ(self->silent, scope_number(self->pid, "pages_silent"));
+}
+
+/* Frames that are no memory, as those of [vvar]: pagemap has nothing there. */
+TEST_F(held, frames_without_memory_are_not_held)
+{
+	struct timespec now;
+
+	/* the clock that is read in user mode, out of [vvar] */
+	ASSERT_EQ(0, clock_gettime(CLOCK_MONOTONIC_COARSE, &now));
+	EXPECT_EQ(pagemap_held(self->pid), scope_number(self->pid, "pages_held"));
 }
 
 static char *huge_area(void)

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,126 +39,6 @@ FIXTURE_TEARDOWN(life)
 	waitpid(self->child, NULL, 0);
 }
 
-/* Makes a child that runs @main from its first stop on; it is watched. */
-static int start_watched(pid_t *child, int *events, void (*main)(void))
-{
-	*child = child_start();
-	if (!*child) {
-		child_stop_here();
-		main();
-		_exit(0);
-	}
-	if (*child < 0 || child_until_stopped(*child))
-		return -ECHILD;
-	if (scope_watch(*child))
-		return -EPERM;
-	*events = scope_events(*child, NULL);
-	return *events < 0 ? *events : 0;
-}
-
-static int let_go_on(pid_t child)
-{
-	return child_continue(child) ?: child_until_stopped(child);
-}
-
-static void exec_helper(void)
-{
-	execl(helper, helper, "stop", NULL);
-	_exit(1);
-}
-
-TEST_F(life, a_watch_survives_exec_and_mirrors_the_new_image)
-{
-	const char *difference;
-	ssize_t count, i, execs = 0;
-	char comm[32];
-
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
-	ASSERT_EQ(0, let_go_on(self->child));
-	difference = mirror_differs(self->child);
-	EXPECT_EQ(NULL, difference)
-		TH_LOG("mirror, %s", difference);
-
-	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
-	ASSERT_LT(0, count);
-	replay_begin(&scope_replay, NULL);
-	for (i = 0; i < count; i++) {
-		if (scope_records[i].kind == BRKSCOPE_EXEC) {
-			EXPECT_STREQ("test_helper", scope_records[i].exec.comm);
-			EXPECT_EQ((uint32_t)self->child, scope_records[i].tid);
-			execs++;
-			replay_records(&scope_replay, scope_records + i,
-				       count - i);
-		} else if (!execs) {
-			replay_names(&scope_replay, scope_records + i, 1);
-		}
-	}
-	EXPECT_EQ(1, execs);
-	EXPECT_STREQ("", scope_replay.error);
-	for (i = 0; i < (ssize_t)scope_maps.count; i++)
-		scope_maps.area[i].offset = 0;
-	difference = areas_differ(&scope_maps, &scope_replay.areas);
-	EXPECT_EQ(NULL, difference)
-		TH_LOG("replay, %s", difference);
-
-	EXPECT_EQ(1, scope_number(self->child, "execs"));
-	EXPECT_EQ(scope_stat(self->child, 47),
-		  scope_number(self->child, "break_start"));
-	ASSERT_LT(0, scope_read(self->child, "summary"));
-	ASSERT_EQ(0, scope_value(scope_text, "comm", comm, sizeof(comm)));
-	EXPECT_STREQ("test_helper", comm);
-}
-
-TEST_F(life, faults_equal_the_kernels_count_after_exec)
-{
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
-	EXPECT_EQ(0, scope_miscounted(self->child));
-	ASSERT_EQ(0, let_go_on(self->child));
-	EXPECT_EQ(0, scope_miscounted(self->child));
-	EXPECT_LT(0, scope_number(self->child, "faults_elsewhere"));
-}
-
-TEST_F(life, touches_of_the_old_image_are_not_counted_for_the_new_one)
-{
-	int64_t touched, resident;
-
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, exec_helper));
-	ASSERT_EQ(0, let_go_on(self->child));
-	touched = scope_number(self->child, "pages_touched");
-	resident = scope_number(self->child, "rss_pages");
-	EXPECT_LT(0, touched);
-	/* Each touched page is resident; fault-around brings more. */
-	EXPECT_GE(resident + 64, touched);
-}
-
-static void *exec_in_thread(void *data)
-{
-	exec_helper();
-	return data;
-}
-
-static void exec_by_a_thread(void)
-{
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, exec_in_thread, NULL);
-	pthread_join(thread, NULL);
-}
-
-TEST_F(life, a_watch_survives_exec_by_a_thread_that_is_not_the_first)
-{
-	const char *difference;
-
-	ASSERT_EQ(0, start_watched(&self->child, &self->events,
-				   exec_by_a_thread));
-	ASSERT_EQ(0, let_go_on(self->child));
-	difference = mirror_differs(self->child);
-	EXPECT_EQ(NULL, difference)
-		TH_LOG("%s", difference);
-	EXPECT_EQ(1, scope_number(self->child, "execs"));
-	EXPECT_EQ(0, scope_miscounted(self->child));
-}
-
 static void vfork_and_exec(void)
 {
 	pid_t other = vfork();
@@ -178,8 +57,8 @@ TEST_F(life, a_vfork_child_that_executes_does_not_disturb_its_parents_watch)
 	ssize_t count;
 	char state[16];
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, vfork_and_exec));
-	ASSERT_EQ(0, let_go_on(self->child));
+	ASSERT_EQ(0, child_watched(&self->child, &self->events, vfork_and_exec));
+	ASSERT_EQ(0, child_next_stop(self->child));
 	difference = mirror_differs(self->child);
 	EXPECT_EQ(NULL, difference)
 		TH_LOG("%s", difference);
@@ -212,9 +91,9 @@ TEST_F(life, what_a_vfork_child_does_to_the_shared_memory_is_told)
 {
 	ssize_t count;
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+	ASSERT_EQ(0, child_watched(&self->child, &self->events,
 				   move_break_in_vfork_child));
-	ASSERT_EQ(0, let_go_on(self->child));
+	ASSERT_EQ(0, child_next_stop(self->child));
 	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
 	ASSERT_LT(0, count);
 	ASSERT_EQ(1, scope_keep(scope_records, count, BRKSCOPE_BRK, 0, 0));
@@ -245,10 +124,10 @@ TEST_F(life, a_forked_child_is_another_process_and_not_watched)
 {
 	ssize_t count;
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+	ASSERT_EQ(0, child_watched(&self->child, &self->events,
 				   fork_and_let_work));
 	ASSERT_LE(0, scope_drain(self->events, scope_records, SCOPE_RECORDS));
-	ASSERT_EQ(0, let_go_on(self->child));
+	ASSERT_EQ(0, child_next_stop(self->child));
 	count = scope_drain(self->events, scope_records, SCOPE_RECORDS);
 	ASSERT_LE(0, count);
 	while (count-- > 0) {
@@ -271,7 +150,7 @@ TEST_F(life, an_ended_watch_can_be_read_until_unwatch)
 	struct brkscope_record record;
 	char state[16], path[64];
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, touch_a_little));
+	ASSERT_EQ(0, child_watched(&self->child, &self->events, touch_a_little));
 	ASSERT_EQ(0, child_end(self->child));
 	ASSERT_LT(0, scope_read(self->child, "summary"));
 	ASSERT_EQ(0, scope_value(scope_text, "state", state, sizeof(state)));
@@ -294,7 +173,7 @@ TEST_F(life, a_process_can_be_watched_again_while_an_old_file_is_open)
 	struct brkscope_header header;
 	int fd;
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events, touch_a_little));
+	ASSERT_EQ(0, child_watched(&self->child, &self->events, touch_a_little));
 	ASSERT_EQ(0, scope_unwatch(self->child));
 	ASSERT_EQ(0, scope_watch(self->child));
 	fd = scope_events(self->child, &header);
@@ -328,9 +207,9 @@ TEST_F(life, a_watch_lasts_until_the_last_thread_has_ended)
 	char state[16];
 	ssize_t count;
 
-	ASSERT_EQ(0, start_watched(&self->child, &self->events,
+	ASSERT_EQ(0, child_watched(&self->child, &self->events,
 				   end_the_first_thread));
-	ASSERT_EQ(0, let_go_on(self->child));
+	ASSERT_EQ(0, child_next_stop(self->child));
 	ASSERT_LT(0, scope_read(self->child, "summary"));
 	ASSERT_EQ(0, scope_value(scope_text, "state", state, sizeof(state)));
 	EXPECT_STREQ("live", state);
@@ -379,7 +258,7 @@ TEST_F_TIMEOUT(life, faults_of_threads_that_end_together_are_all_counted, 300)
 	int i, status;
 
 	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(0, start_watched(&self->child, &self->events,
+		ASSERT_EQ(0, child_watched(&self->child, &self->events,
 					   end_together));
 		ASSERT_EQ(0, child_continue(self->child));
 		ASSERT_EQ(self->child, wait4(self->child, &status, 0, &usage));
@@ -455,7 +334,7 @@ TEST_F(life, twenty_watches_at_once_do_not_mix)
 	ssize_t count, k;
 
 	for (i = 0; i < 20; i++)
-		ASSERT_EQ(0, start_watched(&child[i], &events[i],
+		ASSERT_EQ(0, child_watched(&child[i], &events[i],
 					   grow_and_shrink));
 	for (i = 0; i < 20; i++)
 		ASSERT_EQ(0, child_continue(child[i]));

@@ -378,6 +378,54 @@ TEST_F(redteam, what_is_begun_by_an_inherited_control_belongs_to_its_opener)
 	close(fd);
 }
 
+/* As root, by a control that a user opened; as a set-uid program does in its user's shell. */
+static int watch_myself_for_a_user(void)
+{
+	char line[32];
+	int length = snprintf(line, sizeof(line), "watch %d\n", getpid());
+	int fd = -1;
+
+	if (seteuid(SCOPE_USER))
+		return 1;
+	fd = open(SCOPE_DIR "/control", O_WRONLY);
+	if (fd < 0 || seteuid(0))
+		return 2;
+	if (write(fd, line, length) != -1 || errno != EPERM)
+		return 3;
+	/* The watch of his own is another matter. */
+	return scope_watch(getpid()) ? 4 : scope_unwatch(getpid()) ? 5 : 0;
+}
+
+/* As user, by a control that was opened before the fork. */
+static int watch_myself_by_my_parents_control(long unused)
+{
+	int fd = open(SCOPE_DIR "/control", O_WRONLY), status;
+	pid_t child = child_start();
+	char line[32];
+
+	(void)unused;
+	if (!child) {
+		int length = snprintf(line, sizeof(line), "watch %d\n", getpid());
+
+		_exit(write(fd, line, length) == length ? 0 : 1);
+	}
+	if (waitpid(child, &status, 0) != child || status)
+		return 1;
+	return scope_unwatch(child) ? 2 : 0;
+}
+
+TEST_F(redteam, nobody_is_watched_by_a_strangers_control_that_he_writes_to)
+{
+	pid_t child = child_start();
+	int status;
+
+	if (!child)
+		_exit(watch_myself_for_a_user());
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, as_user(watch_myself_by_my_parents_control, 0));
+}
+
 /* A process that hides itself in the middle: a watch is as an open maps is. */
 static int hide_in_the_middle(long unused)
 {

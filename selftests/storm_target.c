@@ -5,8 +5,9 @@
  *   storm_target SEED MILLISECONDS EXECS
  *
  * Three threads work until the time is over, the first one forks meanwhile. Then
- * it executes itself EXECS times, and then exits with 0, whatever the threads
- * are at. It exits with 77 if its memory was not what it should be.
+ * it executes itself EXECS times, for times of its own choice, and then exits
+ * with 0, whatever the threads are at. It exits with 77 if its memory was not
+ * what it should be.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #define THREADS		3
 #define MOST_PAGES	48
+#define LIFE_MOST	30000	/* milliseconds */
 
 static char **arguments;
 static uint64_t seed, deadline;
@@ -124,14 +126,31 @@ static void fork_once(uint64_t *random)
 		waitpid(child, NULL, 0);
 }
 
+/*
+ * How long the next program lasts. A watch cannot begin while its process executes
+ * programs faster than it can be looked at: each that was not watched in its time,
+ * on a machine that is slow, is followed by one that lasts twice as long.
+ */
+static uint64_t next_life(uint64_t milliseconds)
+{
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), SCOPE_DIR "/%d", getpid());
+	if (!access(folder, F_OK))
+		return scope_random(&seed) % 400;
+	return milliseconds < LIFE_MOST ? milliseconds * 2 + 1 : milliseconds;
+}
+
 static void exec_again(long left)
 {
-	char number[32], count[32];
+	char number[32], life[32], count[32];
 
+	snprintf(life, sizeof(life), "%llu", (unsigned long long)
+		 next_life(strtoull(arguments[2], NULL, 0)));
 	snprintf(number, sizeof(number), "%llu",
 		 (unsigned long long)scope_random(&seed));
 	snprintf(count, sizeof(count), "%ld", left - 1);
-	execl("/proc/self/exe", arguments[0], number, arguments[2], count, NULL);
+	execl("/proc/self/exe", arguments[0], number, life, count, NULL);
 	_exit(77);
 }
 

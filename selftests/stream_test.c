@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -236,6 +237,24 @@ TEST_F(stream, a_reader_that_blocks_wakes_when_the_watch_is_ended)
 		usleep(50000);
 	}
 	EXPECT_GT(100, tries);
+}
+
+/* Whoever polls waits in the watch, and an epoll does until the file is closed. */
+TEST_F(stream, a_file_in_an_epoll_ends_with_unwatch_and_does_no_harm)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+
+	ASSERT_LE(0, epoll);
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, self->events, &event));
+	ASSERT_EQ(0, scope_unwatch(self->child));
+	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, 0));
+	EXPECT_EQ(EPOLLIN | EPOLLHUP, event.events);
+	EXPECT_EQ(0, read(self->events, scope_records, sizeof(*scope_records)));
+	/* the epoll leaves what it waits in */
+	EXPECT_EQ(0, close(self->events));
+	self->events = -1;
+	close(epoll);
 }
 
 /* Takes what is there now in bites of @bite records. */

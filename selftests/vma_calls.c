@@ -154,6 +154,22 @@ int sysv_memory_detached(void)
 	return at == (void *)-1 || shmdt(at) ? -errno : 0;
 }
 
+/* Detached are the pieces that are left, the first of them not at the address given. */
+int sysv_memory_detached_in_pieces(void)
+{
+	int id = shmget(IPC_PRIVATE, 8 * page, IPC_CREAT | 0600);
+	char *at;
+
+	if (id < 0)
+		return -errno;
+	at = shmat(id, NULL, 0);
+	shmctl(id, IPC_RMID, NULL);
+	if (at == (char *)-1 || munmap(at, page) ||
+	    mprotect(at + 3 * page, page, PROT_READ) || munmap(at + 5 * page, page))
+		return -errno;
+	return shmdt(at) ? -errno : 0;
+}
+
 int remap_pages(void)
 {
 	char *got = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,

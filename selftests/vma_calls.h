@@ -22,6 +22,7 @@ int madvise_each(void);
 int memory_policy(void);
 int sysv_memory(void);
 int sysv_memory_detached(void);
+int sysv_memory_detached_in_pieces(void);
 int remap_pages(void);
 int userfault_register(void);
 int userfault_closed(void);

@@ -82,6 +82,10 @@ FIXTURE_VARIANT_ADD(call, sysv_memory_detached) {
 	.make = sysv_memory_detached
 };
 
+FIXTURE_VARIANT_ADD(call, sysv_memory_detached_in_pieces) {
+	.make = sysv_memory_detached_in_pieces
+};
+
 FIXTURE_VARIANT_ADD(call, remap_pages) {
 	.make = remap_pages
 };

@@ -134,6 +134,23 @@ static const char *replayed(pid_t pid, int events, ssize_t *count)
 		TH_LOG("SEED=%llu: %s", (unsigned long long)self->seed, wrong); \
 } while (0)
 
+/* Nothing is mapped there afterwards that could be asked: the sum tells. */
+TEST_F(move, that_shrinks_forgets_the_pages_that_stayed_behind)
+{
+	int64_t before;
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		self->area[i * page] = 1;
+	before = scope_number(self->pid, "pages_touched");
+	ASSERT_EQ(FAR, mremap(self->area, PAGES * page, 100 * page,
+			      MREMAP_MAYMOVE | MREMAP_FIXED, FAR));
+	EXPECT_REPLAY();
+	EXPECT_EQ(100, touched_in(self->pid, FAR, FAR + 100 * page));
+	/* the test itself touches some */
+	EXPECT_GT(before - (PAGES - 100) + 90, scope_number(self->pid, "pages_touched"));
+}
+
 TEST_F_TIMEOUT(move, of_a_whole_area_is_one_record_and_takes_the_touched_pages_along, 180)
 {
 	struct brkscope_record *r = scope_records;

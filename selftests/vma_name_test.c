@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <linux/userfaultfd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -24,7 +27,8 @@ static char *area;
 static size_t page;
 static char directory[sizeof("/root/brkscope_vma_XXXXXX")];
 
-static int map_file(const char *name, int prot, int flags, int unlink_first)
+/* Three pages of a new file; NULL and errno if not */
+static char *map_new(const char *name, int prot, int flags, int unlink_first)
 {
 	char path[512];
 	void *got;
@@ -33,12 +37,17 @@ static int map_file(const char *name, int prot, int flags, int unlink_first)
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, 8 * page))
-		return -errno;
+		return NULL;
 	if (unlink_first)
 		unlink(path);
 	got = mmap(NULL, 3 * page, prot, flags, fd, 2 * page);
 	close(fd);
-	return got == MAP_FAILED ? -errno : 0;
+	return got == MAP_FAILED ? NULL : got;
+}
+
+static int map_file(const char *name, int prot, int flags, int unlink_first)
+{
+	return map_new(name, prot, flags, unlink_first) ? 0 : -errno;
 }
 
 static int file_private(void)
@@ -125,6 +134,17 @@ static int name_shared_anonymous(void)
 	       errno != EBADF ? -errno : 0;
 }
 
+static int name_all_of_shared_anonymous(void)
+{
+	char *got = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (got == MAP_FAILED)
+		return -errno;
+	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, got, 4 * page, "shared name") &&
+	       errno != EBADF ? -errno : 0;
+}
+
 static int name_taken_away(void)
 {
 	return prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, area, 4 * page, "some name") ||
@@ -148,6 +168,36 @@ static int heap_and_neighbours(void)
 	syscall(SYS_brk, end - 1);
 	syscall(SYS_brk, end);
 	return 0;
+}
+
+/*
+ * A userfaultfd splits the area of a file in memory; who has it last is a process
+ * that ends. Its end merges the area, when it has no root directory any more.
+ */
+static int merged_by_the_end_of_another(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	char *got = map_new("in memory", PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC), go[2];
+	pid_t child;
+	char none;
+
+	if (!got || fd < 0 || pipe2(go, O_CLOEXEC))
+		return -errno;
+	range.range.start = (uintptr_t)got + page;
+	range.range.len = page;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		return -errno;
+	child = fork();
+	if (!child) {
+		close(go[1]);
+		_exit(read(go[0], &none, 1));
+	}
+	close(fd);
+	close(go[1]);
+	close(go[0]);
+	return waitpid(child, NULL, 0) == child ? 0 : -ECHILD;
 }
 
 static int names_of_many_files(void)
@@ -217,12 +267,20 @@ FIXTURE_VARIANT_ADD(name, name_shared_anonymous) {
 	.make = name_shared_anonymous
 };
 
+FIXTURE_VARIANT_ADD(name, name_all_of_shared_anonymous) {
+	.make = name_all_of_shared_anonymous
+};
+
 FIXTURE_VARIANT_ADD(name, name_taken_away) {
 	.make = name_taken_away
 };
 
 FIXTURE_VARIANT_ADD(name, heap_and_neighbours) {
 	.make = heap_and_neighbours
+};
+
+FIXTURE_VARIANT_ADD(name, merged_by_the_end_of_another) {
+	.make = merged_by_the_end_of_another
 };
 
 FIXTURE_VARIANT_ADD(name, names_of_many_files) {

@@ -90,7 +90,8 @@ enum brkscope_kind {
  * @BRKSCOPE_SHARED: a page of a shared mapping
  * @BRKSCOPE_WRITE_PROTECT: first write to a page of a shared mapping that was
  *	mapped read-only so that the kernel learns of the write
- * @BRKSCOPE_SPURIOUS: the page table already allowed it, or still says nothing
+ * @BRKSCOPE_SPURIOUS: the page table already allowed it, or still says nothing, or
+ *	forbade it only so that NUMA balancing sees who accesses the page
  * @BRKSCOPE_FAILED: the access could not be served (SIGBUS, out of memory, ...)
  * @BRKSCOPE_CLASSES: how many classes there are
  */
