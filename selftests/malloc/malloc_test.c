@@ -120,30 +120,37 @@ unsigned long break_now(void)
 	return (unsigned long)sbrk(0);
 }
 
-static unsigned char pattern(size_t i, unsigned long seed)
+/* Eight bytes of a pattern that differs from seed to seed and place to place. */
+static unsigned long pattern(size_t word, unsigned long seed)
 {
-	return (seed + i * 7 + (i >> 8)) * 0x9e3779b1UL >> 13;
+	return (seed + word) * 0x9e3779b97f4a7c15UL ^ seed >> 7;
 }
 
-/* Write a pattern that differs from seed to seed and place to place. */
+/* Write a pattern; of more bytes with the same seed it is the beginning. */
 void fill(void *data, size_t bytes, unsigned long seed)
 {
-	unsigned char *p = data;
+	char *p = data;
+	unsigned long word;
 	size_t i;
 
-	for (i = 0; i < bytes; i++)
-		p[i] = pattern(i, seed);
+	for (i = 0; i < bytes; i += sizeof(word)) {
+		word = pattern(i / sizeof(word), seed);
+		memcpy(p + i, &word, bytes - i < sizeof(word) ? bytes - i : sizeof(word));
+	}
 }
 
 /* Is the pattern still there? */
 bool filled(const void *data, size_t bytes, unsigned long seed)
 {
-	const unsigned char *p = data;
+	const char *p = data;
+	unsigned long word;
 	size_t i;
 
-	for (i = 0; i < bytes; i++)
-		if (p[i] != pattern(i, seed))
+	for (i = 0; i < bytes; i += sizeof(word)) {
+		word = pattern(i / sizeof(word), seed);
+		if (memcmp(p + i, &word, bytes - i < sizeof(word) ? bytes - i : sizeof(word)))
 			return false;
+	}
 	return true;
 }
 
