@@ -210,9 +210,12 @@ TEST(nothing_but_the_api_leaves_the_library)
 		 "grep -v '^brkmalloc_' | LC_ALL=C sort",
 		 preload + strlen("LD_PRELOAD="));
 	run_shell(&outcome, command, NULL);
-	EXPECT_STREQ("aligned_alloc\ncalloc\nfree\nmalloc\n"
-		     "malloc_usable_size\nmemalign\nposix_memalign\n"
-		     "pvalloc\nrealloc\nreallocarray\nvalloc\n",
+	EXPECT_STREQ("aligned_alloc\ncalloc\ncfree\nfree\n"
+		     "free_aligned_sized\nfree_sized\nmallinfo\nmallinfo2\n"
+		     "malloc\nmalloc_info\nmalloc_stats\n"
+		     "malloc_usable_size\nmallopt\nmemalign\n"
+		     "posix_memalign\npvalloc\nrealloc\nreallocarray\n"
+		     "valloc\n",
 		     outcome.text);
 }
 
