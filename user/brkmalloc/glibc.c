@@ -197,12 +197,10 @@ static int classify(const struct brkmalloc_block *block, void *arg)
 	return 0;
 }
 
-static void print_sizes(FILE *file)
+static void print_sizes(FILE *file, const struct size_class *classes)
 {
-	struct size_class classes[SIZE_CLASSES] = { 0 };
 	size_t i;
 
-	brkmalloc_walk(classify, classes);
 	fputs("<sizes>\n", file);
 	for (i = 0; i < SIZE_CLASSES; i++)
 		if (classes[i].count)
@@ -240,15 +238,18 @@ static void print_system(FILE *file, const struct mallinfo2 *info)
  */
 EXPORT int malloc_info(int options, FILE *file)
 {
+	struct size_class classes[SIZE_CLASSES] = { 0 };
 	struct mallinfo2 info;
 
 	if (options) {
 		errno = EINVAL;
 		return -1;
 	}
+	/* All is known before the first is written: that may take memory. */
 	info = mallinfo2();
+	brkmalloc_walk(classify, classes);
 	fputs("<malloc version=\"1\">\n<heap nr=\"0\">\n", file);
-	print_sizes(file);
+	print_sizes(file, classes);
 	print_free(file, &info);
 	print_system(file, &info);
 	fputs("</heap>\n", file);
