@@ -48,7 +48,8 @@ static int trims_when_told(void)
 	REQUIRE(mallopt(M_MMAP_THRESHOLD, 100 * MIB) == 1);
 	REQUIRE(mallopt(M_TRIM_THRESHOLD, 4 * MIB) == 1);
 	REQUIRE(trimmed(2 * MIB) == 0);
-	REQUIRE(trimmed(5 * MIB) > 4 * (long)MIB);
+	/* All but as much as the threshold may stay. */
+	REQUIRE(trimmed(9 * MIB) >= 5 * (long)MIB);
 	REQUIRE(mallopt(M_TRIM_THRESHOLD, -1) == 1);
 	REQUIRE(trimmed(20 * MIB) == 0);
 	return 0;
