@@ -143,9 +143,10 @@ int main(int argc, char **argv)
 	int i;
 
 	(void)argv;
-	raced = touch(malloc(100), 100);
-	if (argc > 1)
+	if (argc > 1) {
+		raced = touch(malloc(100), 100);
 		run_threads(write_racing, 0);
+	}
 	for (generation = 0; generation < GENERATIONS; generation++)
 		run_threads(work, generation * THREADS);
 	for (i = 0; i < SHARED; i++)

@@ -25,7 +25,7 @@ static bool run_watched(struct outcome *outcome, char *argument, char *setting)
 {
 	char own[PATH_MAX], path[PATH_MAX];
 	char *const argv[] = { "/usr/bin/setarch", "-R", path, argument, NULL };
-	char *const settings[] = { "TSAN_OPTIONS=exitcode=66", setting, NULL };
+	char *const settings[] = { "TSAN_OPTIONS=exitcode=66 halt_on_error=1", setting, NULL };
 	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
 	if (n < 0)
