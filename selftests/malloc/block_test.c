@@ -2,7 +2,6 @@
 /*
  * block_test.c - do blocks lie, split, join and move as they must?
  */
-#include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -47,22 +46,6 @@ TEST(a_block_costs_8_bytes_more_than_its_data)
 	EXPECT_GE(near, 60);
 }
 
-TEST(malloc_of_nothing_gives_distinct_blocks_that_can_be_freed)
-{
-	void *a = malloc(0), *b = malloc(0), *c = calloc(0, 8);
-
-	ASSERT_NE(NULL, a);
-	ASSERT_NE(NULL, b);
-	ASSERT_NE(NULL, c);
-	EXPECT_NE(a, b);
-	EXPECT_NE(b, c);
-	free(a);
-	free(b);
-	free(c);
-	free(NULL);
-	EXPECT_EQ(0, brkmalloc_check());
-}
-
 TEST(aligned_blocks_lie_at_every_power_of_two_asked_for)
 {
 	static const size_t sizes[] = { 0, 1, 24, 100, 4096, 100000, 300000 };
@@ -98,42 +81,6 @@ TEST(an_aligned_block_gives_back_what_it_cut_off)
 	brkmalloc_stats(&after);
 	EXPECT_LE(after.used_bytes - before.used_bytes, 1000 + 8 + 32);
 	free(block);
-}
-
-TEST(wrong_alignments_are_refused)
-{
-	size_t odd = opaque(48);
-	void *const untouched = (void *)0x1234;
-	void *result = untouched;
-
-	errno = 0;
-	EXPECT_EQ(NULL, aligned_alloc(odd, 100));
-	EXPECT_EQ(EINVAL, errno);
-	errno = 0;
-	EXPECT_EQ(NULL, memalign(opaque(0), 100));
-	EXPECT_EQ(EINVAL, errno);
-	errno = 77;
-	EXPECT_EQ(EINVAL, posix_memalign(&result, odd, 100));
-	EXPECT_EQ(EINVAL, posix_memalign(&result, 4, 100));
-	EXPECT_EQ(EINVAL, posix_memalign(&result, 0, 100));
-	EXPECT_EQ(ENOMEM, posix_memalign(&result, 64, SIZE_MAX - odd));
-	EXPECT_EQ(77, errno);
-	EXPECT_EQ(untouched, result);
-	EXPECT_EQ(0, posix_memalign(&result, 8, 100));
-	EXPECT_NE(untouched, result);
-	free(result);
-}
-
-TEST(valloc_and_pvalloc_give_whole_pages)
-{
-	void *a = valloc(100), *b = pvalloc(100);
-
-	EXPECT_EQ(0, (uintptr_t)a % PAGE);
-	EXPECT_EQ(0, (uintptr_t)b % PAGE);
-	EXPECT_GE(malloc_usable_size(b), PAGE);
-	free(a);
-	free(b);
-	EXPECT_EQ(0, brkmalloc_check());
 }
 
 /* Three neighbours between two blocks that stay. */
@@ -287,16 +234,6 @@ TEST(realloc_to_less_gives_the_rest_back)
 	EXPECT_EQ(0, brkmalloc_check());
 }
 
-TEST(realloc_of_null_allocates_and_to_zero_frees)
-{
-	char *block = realloc(NULL, 100);
-
-	ASSERT_NE(NULL, block);
-	EXPECT_EQ(BRKMALLOC_USED, block_at_data(block).state);
-	EXPECT_EQ(NULL, realloc(block, 0));
-	EXPECT_NE(BRKMALLOC_USED, block_at_data(block).state);
-}
-
 TEST(realloc_keeps_the_content_across_the_mmap_threshold)
 {
 	static const size_t sizes[] = { 1000, 200000, 3000000, 200, 130 * KIB,
@@ -316,56 +253,6 @@ TEST(realloc_keeps_the_content_across_the_mmap_threshold)
 		fill(block, old, i + 10);
 	}
 	free(block);
-	EXPECT_EQ(0, brkmalloc_check());
-}
-
-TEST(free_keeps_errno)
-{
-	static void *blocks[4000];
-	size_t i;
-
-	for (i = 0; i < 4000; i++)
-		blocks[i] = malloc(i % 100 ? 1000 : 200000);
-	errno = 12345;
-	for (i = 0; i < 4000; i++)
-		free(blocks[3999 - i]);
-	EXPECT_EQ(12345, errno);
-}
-
-#define EXPECT_REFUSED(call) do {					\
-	errno = 0;							\
-	EXPECT_EQ(NULL, call);						\
-	EXPECT_EQ(ENOMEM, errno);					\
-} while (0)
-
-TEST(impossible_sizes_give_null_and_enomem)
-{
-	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 4096,
-					(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
-					1UL << 62, 1UL << 48, 1UL << 47 };
-	void *block = malloc(100);
-	void *large = malloc(1000000);
-	size_t size;
-	size_t i;
-
-	fill(block, 100, 1);
-	fill(large, 1000000, 2);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		size = opaque(sizes[i]);
-		EXPECT_REFUSED(malloc(size));
-		EXPECT_REFUSED(calloc(size, 1));
-		EXPECT_REFUSED(calloc(size / 2 + 1, 2));
-		EXPECT_REFUSED(calloc(size, size));
-		EXPECT_REFUSED(realloc(hide(block), size));
-		EXPECT_REFUSED(realloc(hide(large), size));
-		EXPECT_REFUSED(reallocarray(hide(block), size, 3));
-		EXPECT_REFUSED(aligned_alloc(64, size));
-		EXPECT_REFUSED(aligned_alloc(opaque(1UL << 62), size));
-		EXPECT_REFUSED(valloc(size));
-		EXPECT_REFUSED(pvalloc(size));
-	}
-	EXPECT_TRUE(filled(block, 100, 1));
-	EXPECT_TRUE(filled(large, 1000000, 2));
 	EXPECT_EQ(0, brkmalloc_check());
 }
 

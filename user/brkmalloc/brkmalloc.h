@@ -3,8 +3,8 @@
  * brkmalloc.h - what can a program ask libbrkmalloc beyond malloc and free?
  *
  * malloc, free and their relatives are declared where they always are, in
- * <stdlib.h> and <malloc.h>. This header is for those who want to look inside:
- * teaching programs, tests, debuggers.
+ * <stdlib.h> and <malloc.h>, but for three at the end. This header is for those
+ * who want to look inside: teaching programs, tests, debuggers.
  */
 #ifndef BRKMALLOC_H
 #define BRKMALLOC_H
@@ -111,6 +111,11 @@ void brkmalloc_stats(struct brkmalloc_stats *stats);
 
 #ifdef __cplusplus
 }
+#else
+/* free() by other names; the headers of most C libraries do not have them. */
+void free_sized(void *data, size_t size);
+void free_aligned_sized(void *data, size_t align, size_t size);
+void cfree(void *data);
 #endif
 
 #endif /* BRKMALLOC_H */
