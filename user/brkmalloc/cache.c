@@ -127,7 +127,7 @@ static void shorten(size_t bin, size_t blocks)
 
 static size_t share(void)
 {
-	size_t bytes = cache.arena->heap.bytes / SHARE_OF_HEAP;
+	size_t bytes = PEEK(cache.arena->heap.bytes) / SHARE_OF_HEAP;
 
 	return bytes > SHARE_LEAST ? bytes : SHARE_LEAST;
 }

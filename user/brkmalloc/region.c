@@ -28,6 +28,12 @@
 uintptr_t break_low, break_units;
 struct lock break_lock = LOCK_INITIALIZER;
 
+/* Caches look at the sum without the lock. */
+static void add_bytes(struct heap *heap, size_t more)
+{
+	POKE(heap->bytes, heap->bytes + more);
+}
+
 /* Give the newest region an end; what is left of its top is a free block. */
 static void region_close(struct heap *heap)
 {
@@ -57,7 +63,7 @@ static void region_open(struct heap *heap, char *start, size_t bytes, bool mappe
 	region->size = end - head;
 	region->mapped = mapped;
 	heap->regions = region;
-	heap->bytes += region->size;
+	add_bytes(heap, region->size);
 	heap->top = region_first(region);
 	heap->end = end;
 	/* Others may have written to the page in which our memory begins. */
@@ -132,7 +138,7 @@ static void break_moved(struct heap *heap, char *start, size_t bytes)
 	}
 	heap->end += bytes;
 	heap->regions->size += bytes;
-	heap->bytes += bytes;
+	add_bytes(heap, bytes);
 }
 
 static size_t grow_step(const struct heap *heap)
@@ -215,7 +221,7 @@ size_t region_shrink(struct heap *heap, size_t keep)
 	if (heap->regions->mapped || !break_shrink(heap->end, bytes))
 		return purge_top(heap, end);
 	heap->regions->size -= bytes;
-	heap->bytes -= bytes;
+	add_bytes(heap, -bytes);
 	heap->end = end;
 	if (heap->fresh > end)
 		heap->fresh = end;
@@ -269,7 +275,7 @@ void region_release(struct heap *heap, struct block *b)
 		fit_remove(&heap->fit, b);
 		purge_note_taken(heap, b);
 		*link = region->next;
-		heap->bytes -= region->size;
+		add_bytes(heap, -region->size);
 		os_unmap((char *)region, region->size);
 		return;
 	}
