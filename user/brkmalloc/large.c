@@ -186,6 +186,8 @@ struct block *large_resize(struct block *b, size_t bytes)
 		length = least;
 		start = os_remap(piece.start, piece.length, length);
 	}
+	if (!start && stock_release())
+		start = os_remap(piece.start, piece.length, length);
 	if (!start)
 		return NULL;
 	stock_resized(piece.length, length);
