@@ -105,6 +105,13 @@ static int maps_from_4096(void)
 	return 0;
 }
 
+static int maps_all_but_small(void)
+{
+	REQUIRE(in_heap(malloc(0)) && in_heap(malloc(1032)));
+	REQUIRE(!in_heap(malloc(1033)));
+	return 0;
+}
+
 static int maps_nothing(void)
 {
 	char *block = malloc(100 * MIB);
@@ -151,6 +158,7 @@ const struct scenario scenarios[] = {
 	{ "takes_best",		takes_best },
 	{ "takes_worst",	takes_worst },
 	{ "maps_from_4096",	maps_from_4096 },
+	{ "maps_all_but_small",	maps_all_but_small },
 	{ "maps_nothing",	maps_nothing },
 	{ "trims_from_1m",	trims_from_1m },
 	{ "trims_always",	trims_always },
@@ -192,6 +200,7 @@ TEST(the_mmap_threshold_is_kept)
 	EXPECT_SCENARIO_PASSES("maps_from_4096",
 			       "BRKMALLOC_MMAP_THRESHOLD=4096");
 	EXPECT_SCENARIO_PASSES("maps_from_4096", "BRKMALLOC_MMAP_THRESHOLD=4K");
+	EXPECT_SCENARIO_PASSES("maps_all_but_small", "BRKMALLOC_MMAP_THRESHOLD=0");
 	EXPECT_SCENARIO_PASSES("maps_nothing", MAP_LATE);
 }
 
