@@ -64,6 +64,7 @@ static void load(void)
 {
 	start_once();
 	arena_watch_fork();
+	cache_watch_fork();
 }
 
 static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t align,
