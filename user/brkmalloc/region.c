@@ -207,7 +207,8 @@ static size_t purge_top(struct heap *heap, char *end)
 		bytes = align_down(heap->end - end, os_page_size);
 	if (!bytes || !os_purge(end, bytes))
 		return 0;
-	heap->fresh = end;
+	if (heap->fresh <= end + bytes)
+		heap->fresh = end;
 	return bytes;
 }
 
