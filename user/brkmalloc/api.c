@@ -229,7 +229,8 @@ static void free_block(struct block *b)
 {
 	size_t bin = block_units(b);
 
-	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
+	if (bin < CACHE_BINS &&
+	    (cache_push(bin, b) || (cache_make_room(bin) && cache_push(bin, b))))
 		return;
 	cache_give_home(b);
 }

@@ -142,7 +142,6 @@ bool cache_make_room(size_t bin)
 {
 	size_t more = cache.limit[bin] * (bin << BLOCK_SHIFT);
 
-	cache.room[bin] = 0;
 	if (unlikely(cache.life == CACHE_UNBORN)) {
 		begin();
 		return cache.life == CACHE_ALIVE;
@@ -181,7 +180,7 @@ static void keep(struct block *b, size_t count)
 	for (; count; count--, b = after) {
 		after = block_after(b);
 		bin = block_units(b);
-		if (bin >= CACHE_BINS || cache.room[bin] <= 0 || !cache_push(bin, b))
+		if (bin >= CACHE_BINS || !cache_push(bin, b))
 			cache_give_home(b);
 	}
 }
@@ -210,7 +209,7 @@ static void fill_bin(size_t bin, struct block *first, struct block *last, size_t
 static void *fetch_batch(size_t bin)
 {
 	size_t count = cache.limit[bin] / 2, dirty;
-	struct block *b = NULL, *list, *last;
+	struct block *b = NULL, *list, *last = NULL;
 
 	arena_take(cache.arena);
 	list = depot_take(&cache.arena->depot, bin, &count, &last);

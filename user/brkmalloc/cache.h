@@ -91,8 +91,10 @@ static inline bool cache_push(size_t bin, struct block *b)
 {
 	int32_t *room = &cache.room[bin];
 
-	if (unlikely(--*room < 0))
+	if (unlikely(--*room < 0)) {
+		*room = 0;
 		return false;
+	}
 	block_link(b, block_of(cache.head[bin]));
 	cache.head[bin] = block_data(b);
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
