@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "config.h"
 #include "stock.h"
+#include "table.h"
 
 #define WAITED_ENOUGH	16	/* times, before a thread moves */
 
@@ -120,7 +121,7 @@ static struct arena *arena_new(void)
 {
 	struct arena *arena;
 
-	if (arenas_count == config.arena_max)
+	if (arenas_count >= config.arena_max)
 		return NULL;
 	arena = (struct arena *)os_map(align_up(sizeof(*arena), os_page_size));
 	if (!arena)
@@ -252,7 +253,7 @@ struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align
 /**
  * arena_take_all() - bring everything to rest
  *
- * After it nobody else changes a heap or the stock of mappings; the caches of
+ * After it nobody else changes a heap, the stock of mappings or the table; the caches of
  * other threads do change.
  */
 void arena_take_all(void)
@@ -264,6 +265,7 @@ void arena_take_all(void)
 		arena_take(arenas[i]);
 	lock_take(&break_lock);
 	lock_take(&stock_lock);
+	lock_take(&table_lock);
 }
 
 /**
@@ -273,6 +275,7 @@ void arena_release_all(void)
 {
 	unsigned int i = arenas_count;
 
+	lock_release(&table_lock);
 	lock_release(&stock_lock);
 	lock_release(&break_lock);
 	while (i--)

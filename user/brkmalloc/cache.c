@@ -272,7 +272,7 @@ void cache_flush(void)
 	size_t bin;
 
 	for (bin = BIN_FIRST; bin < CACHE_BINS; bin++)
-			shorten(bin, SIZE_MAX);
+		shorten(bin, SIZE_MAX);
 }
 
 /* Whatever else runs in the thread after this does without a cache. */
@@ -294,4 +294,40 @@ static void end(void *unused)
 void cache_watch_threads(void)
 {
 	pthread_key_create(&at_exit, end);
+}
+
+static bool belongs(const struct block *b, size_t bin)
+{
+	return heap_may_read(b) && block_state(b) == BLOCK_CACHED &&
+	       block_units(b) == bin && arena_nth(block_arena(b));
+}
+
+/**
+ * cache_check() - verify the bins of this thread
+ * @at: set to the block that something is wrong with, or NULL
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *cache_check(const struct block **at)
+{
+	const struct block *b;
+	size_t bin;
+	int32_t room;
+
+	for (bin = 0; bin < CACHE_BINS; bin++) {
+		room = cache.limit[bin];
+		for (b = block_of(cache.head[bin]); b != &cache_nil; b = block_next(b)) {
+			*at = b;
+			if (!belongs(b, bin))
+				return "a cache holds a block that does not belong there";
+			if (!block_link_is_good(b))
+				return "a link in a cache was overwritten";
+			if (--room < 0)
+				break;
+		}
+		*at = NULL;
+		if (cache.life == CACHE_ALIVE && room != cache.room[bin])
+			return "a cache is not as full as it thinks";
+	}
+	return NULL;
 }

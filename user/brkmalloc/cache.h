@@ -56,6 +56,7 @@ void cache_give_home(struct block *b);
 struct arena *cache_arena(void);
 void cache_flush(void);
 void cache_watch_threads(void);
+const char *cache_check(const struct block **at);
 
 /*
  * A cached block has its state changed, so that a second free of it is noticed,

@@ -25,6 +25,12 @@
 #define SBRK_FAILED	((void *)-1)
 
 size_t os_page_size;
+struct os_count os_count;
+
+static void count(size_t *calls)
+{
+	__atomic_fetch_add(calls, 1, __ATOMIC_RELAXED);
+}
 
 /**
  * os_start() - learn the size of a page; before anything else
@@ -71,7 +77,10 @@ static char *break_move(size_t bytes, size_t *got)
 
 	*got = align_up(old + bytes, os_page_size) - old;
 	start = sbrk((intptr_t)*got);
-	return start == SBRK_FAILED ? NULL : start;
+	if (start == SBRK_FAILED)
+		return NULL;
+	count(&os_count.break_moves);
+	return start;
 }
 
 /**
@@ -107,6 +116,8 @@ bool os_break_shrink(char *end, size_t bytes)
 	bool moved = sbrk(0) == end && sbrk(-(intptr_t)bytes) != SBRK_FAILED;
 
 	errno = saved;
+	if (moved)
+		count(&os_count.break_moves);
 	return moved;
 }
 
@@ -123,7 +134,10 @@ char *os_map(size_t bytes)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	errno = saved;
-	return start == MAP_FAILED ? NULL : start;
+	if (start == MAP_FAILED)
+		return NULL;
+	count(&os_count.maps);
+	return start;
 }
 
 /**

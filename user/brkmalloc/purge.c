@@ -177,3 +177,12 @@ size_t purge_all(struct heap *heap)
 {
 	return visit_all(heap, true);
 }
+
+/**
+ * purge_is_done() - were the pages inside a long free block given back?
+ * @b: it
+ */
+bool purge_is_done(const struct block *b)
+{
+	return ((const struct long_block *)b)->age == AGE_PURGED;
+}

@@ -235,3 +235,64 @@ struct stock_use stock_use(void)
 {
 	return use;
 }
+
+/**
+ * stock_bytes() - what is in stock; with stock_lock held
+ */
+size_t stock_bytes(void)
+{
+	return bytes;
+}
+
+/**
+ * stock_nth() - a piece in stock; with stock_lock held
+ * @n: number of the piece, from zero on
+ * @piece: set to it
+ *
+ * Return: whether there is one.
+ */
+bool stock_nth(size_t n, struct piece *piece)
+{
+	if (n >= count)
+		return false;
+	*piece = pieces[n];
+	return true;
+}
+
+/* Whole pages that are there, and no part of another piece? */
+static bool is_good(size_t i)
+{
+	const struct piece *piece = &pieces[i], *other;
+
+	for (other = pieces; other < piece; other++)
+		if (piece->start < other->start + other->length &&
+		    other->start < piece->start + piece->length)
+			return false;
+	return piece->length && !(piece->length % os_page_size) &&
+	       !((uintptr_t)piece->start % os_page_size) &&
+	       os_is_mapped(piece->start) &&
+	       os_is_mapped(piece->start + piece->length - os_page_size);
+}
+
+/**
+ * stock_check() - verify what is in stock, and the account; with stock_lock held
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *stock_check(void)
+{
+	size_t i, sum = 0;
+
+	if (count > STOCK_PIECES || bytes > STOCK_BYTES)
+		return "the stock is larger than it may be";
+	for (i = 0; i < count; i++) {
+		if (!is_good(i))
+			return "a piece in stock is no mapping of its own";
+		sum += pieces[i].length;
+	}
+	if (sum != bytes)
+		return "the stock is not as large as it thinks";
+	if (use.bytes > use.peak || bytes > use.peak - use.bytes)
+		return "the stock makes the program larger than it ever was";
+	return NULL;
+}

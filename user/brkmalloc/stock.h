@@ -42,5 +42,8 @@ void stock_put(struct piece piece);
 void stock_yield(size_t bytes);
 size_t stock_release(void);
 struct stock_use stock_use(void);
+size_t stock_bytes(void);
+bool stock_nth(size_t n, struct piece *piece);
+const char *stock_check(void);
 
 #endif /* BRKMALLOC_STOCK_H */
