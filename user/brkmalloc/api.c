@@ -20,6 +20,7 @@
 #include "config.h"
 #include "guard.h"
 #include "large.h"
+#include "stock.h"
 
 #define EXPORT		__attribute__((visibility("default")))
 #define noinline	__attribute__((noinline))
@@ -65,49 +66,92 @@ static void load(void)
 	arena_watch_fork();
 }
 
-static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
+static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t align,
+				  size_t *dirty)
 {
-	struct arena *arena = cache_arena();
-	size_t one = 1;
+	size_t size = block_size_for(bytes), one = 1;
+
+	if (align <= BLOCK_ALIGN)
+		return arena_carve(arena, size, &one, dirty);
+	*dirty = SIZE_MAX;
+	return arena_carve_aligned(arena, size, align);
+}
+
+static struct block *alloc_heap(size_t bytes, size_t align, size_t *dirty)
+{
+	struct arena *arena;
 	struct block *b;
 
-	if (size > BLOCK_MAX - align)
+	if (bytes + align > HEAP_DATA_MAX)
 		return NULL;
+	arena = cache_arena();
 	arena_take(arena);
-	if (align > BLOCK_ALIGN) {
-		b = arena_carve_aligned(arena, size, align);
-		*dirty = SIZE_MAX;
-	} else {
-		b = arena_carve(arena, size, &one, dirty);
-	}
+	b = alloc_locked(arena, bytes, align, dirty);
 	arena_release(arena);
+	return b;
+}
+
+static bool is_large(size_t bytes, size_t align)
+{
+	return bytes >= config.mmap_threshold || bytes + align > HEAP_DATA_MAX;
+}
+
+/*
+ * The kernel gave nothing. What is kept for later may be in the way, or do; and
+ * there may be room in the heap of another arena.
+ */
+static struct block *alloc_last(size_t bytes, size_t align, bool zero, size_t *dirty)
+{
+	struct block *b = NULL;
+	struct arena *arena;
+	unsigned int i;
+
+	cache_flush();
+	stock_release();
+	if (is_large(bytes, align))
+		b = large_alloc(bytes, align, zero, dirty);
+	if (bytes + align > HEAP_DATA_MAX)
+		return b;
+	for (i = 0; !b && (arena = arena_nth(i)); i++) {
+		arena_take(arena);
+		arena_gather(arena);
+		b = alloc_locked(arena, bytes, align, dirty);
+		arena_release(arena);
+	}
 	return b;
 }
 
 /*
  * All allocation that a cache cannot serve comes through here. If the data is to be
- * @zero, @dirty is how many bytes at its start may not be yet. A large block for which there is
- * no mapping (their number is limited) is tried in the heap.
+ * @zero, @dirty is how many bytes at its start may not be yet. A large block for
+ * which there is no mapping (their number is limited) is tried in the heap.
  */
 static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
 	struct block *b = NULL;
-	void *data = NULL;
+	void *data;
 
 	start_once();
 	*dirty = SIZE_MAX;
 	if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
 		data = cache_fetch(block_size_for(bytes));
+		if (likely(data))
+			return data;
 	} else if (bytes <= ALLOC_MAX && align <= ALLOC_MAX - bytes) {
-		if (bytes >= config.mmap_threshold || bytes > BLOCK_MAX / 2)
+		if (is_large(bytes, align))
 			b = large_alloc(bytes, align, zero, dirty);
 		if (!b)
-			b = alloc_heap(block_size_for(bytes), align, dirty);
-		data = b ? block_data(b) : NULL;
-	}
-	if (unlikely(!data))
+			b = alloc_heap(bytes, align, dirty);
+	} else {
 		errno = ENOMEM;
-	return data;
+		return NULL;
+	}
+	if (unlikely(!b))
+		b = alloc_last(bytes, align, zero, dirty);
+	if (likely(b))
+		return block_data(b);
+	errno = ENOMEM;
+	return NULL;
 }
 
 static noinline void *malloc_slow(size_t size)
@@ -287,11 +331,11 @@ EXPORT void *realloc(void *data, size_t size)
 		return NULL;
 	}
 	if (block_state(b) == BLOCK_MAPPED) {
-		if (size >= config.mmap_threshold)
+		if (is_large(size, BLOCK_ALIGN))
 			now = large_resize(b, size);
 	} else if (fits(b, size)) {
 		return data;
-	} else if (size < config.mmap_threshold || size <= block_usable(b)) {
+	} else if (!is_large(size, BLOCK_ALIGN) || size <= block_usable(b)) {
 		/* What grows beyond the threshold moves once, into a mapping. */
 		now = resize_in_heap(b, block_size_for(size));
 	}

@@ -13,6 +13,7 @@
  */
 #include "arena.h"
 #include "config.h"
+#include "guard.h"
 #include "stock.h"
 #include "table.h"
 
@@ -56,9 +57,21 @@ static void drain(struct arena *arena)
 
 	b = __atomic_exchange_n(&arena->returned, NULL, __ATOMIC_ACQUIRE);
 	for (; b; b = next) {
+		if (!block_link_is_good(b))
+			guard_cached(b);
 		next = block_next(b);
 		arena_free(arena, b, b, 1);
 	}
+}
+
+/**
+ * arena_gather() - free into the heap whatever waits outside of it
+ * @arena: which, locked
+ */
+void arena_gather(struct arena *arena)
+{
+	drain(arena);
+	depot_empty(&arena->depot, &arena->heap);
 }
 
 /**
@@ -206,7 +219,7 @@ void arena_return(struct arena *arena, struct block *first, struct block *last)
 	struct block *head = __atomic_load_n(&arena->returned, __ATOMIC_RELAXED);
 
 	do {
-		block_set_next(last, head);
+		block_link(last, head);
 	} while (!__atomic_compare_exchange_n(&arena->returned, &head, first, true,
 					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }

@@ -38,6 +38,7 @@ void arena_leave(struct arena *arena);
 void arena_return(struct arena *arena, struct block *first, struct block *last);
 struct block *arena_carve(struct arena *arena, size_t size, size_t *count, size_t *dirty);
 struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align);
+void arena_gather(struct arena *arena);
 void arena_free(struct arena *arena, struct block *list, struct block *last,
 		size_t count);
 void arena_take_all(void);

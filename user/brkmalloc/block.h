@@ -61,13 +61,16 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 /*
- * What another thread may write at the same time: a plain load, which the compiler
- * can make part of an instruction, but for the tool that looks for races.
+ * What another thread may write or read at the same time: a plain load or store of
+ * one word, which the compiler can make part of an instruction, but for the tool
+ * that looks for races.
  */
 #ifdef __SANITIZE_THREAD__
 #define PEEK(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define POKE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
 #else
 #define PEEK(x)		(x)
+#define POKE(x, value)	((x) = (value))
 #endif
 
 #define BLOCK_ALIGN	16UL
@@ -163,7 +166,7 @@ static inline size_t block_units(const struct block *b)
 /* The state; something from BLOCK_STATES on if this is no meta block. */
 static inline uint32_t block_state_for(const struct block *b, uint64_t units)
 {
-	return (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ b->seal;
+	return (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ PEEK(b->seal);
 }
 
 static inline uint32_t block_state(const struct block *b)
@@ -185,11 +188,14 @@ static inline void block_set(struct block *b, size_t size, unsigned int home,
 	b->seal = (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ state;
 }
 
-/* Only who holds the block may; the home byte may change meanwhile. */
+/*
+ * Only who holds the block may; the home byte may change meanwhile, and whoever
+ * frees a neighbour looks whether this one is free: it is not, before and after.
+ */
 static inline void block_change_state(struct block *b, enum block_state from,
 				      enum block_state to)
 {
-	b->seal ^= from ^ to;
+	POKE(b->seal, b->seal ^ (from ^ to));
 }
 
 static inline size_t block_size(const struct block *b)

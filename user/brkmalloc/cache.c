@@ -49,7 +49,7 @@ static void begin(void)
 	size_t bin;
 
 	cache.arena = arena_join();
-	cache.life = config.cache ? CACHE_ALIVE : CACHE_GONE;
+	cache.life = config.cache ? CACHE_ALIVE : CACHE_OFF;
 	for (bin = BIN_FIRST; bin < CACHE_BINS; bin++) {
 		cache.limit[bin] = first_limit(bin << BLOCK_SHIFT);
 		cache.room[bin] = config.cache ? cache.limit[bin] : 0;
@@ -127,7 +127,7 @@ static void shorten(size_t bin, size_t blocks)
 
 static size_t share(void)
 {
-	size_t bytes = cache.arena->heap.bytes / SHARE_OF_HEAP;
+	size_t bytes = PEEK(cache.arena->heap.bytes) / SHARE_OF_HEAP;
 
 	return bytes > SHARE_LEAST ? bytes : SHARE_LEAST;
 }
@@ -142,13 +142,13 @@ bool cache_make_room(size_t bin)
 {
 	size_t more = cache.limit[bin] * (bin << BLOCK_SHIFT);
 
-	if (unlikely(cache.life != CACHE_ALIVE)) {
-		cache.room[bin] = 0;
-		if (cache.life == CACHE_GONE)
-			return false;
+	cache.room[bin] = 0;
+	if (unlikely(cache.life == CACHE_UNBORN)) {
 		begin();
 		return cache.life == CACHE_ALIVE;
 	}
+	if (unlikely(cache.life != CACHE_ALIVE))
+		return false;
 	if (cache.limit[bin] * 2 <= LIMIT_MAX && cache.grown + more <= share()) {
 		cache.grown += more;
 		cache.room[bin] = cache.limit[bin];
@@ -162,12 +162,13 @@ bool cache_make_room(size_t bin)
 
 static void *fetch_one(size_t size)
 {
+	struct arena *arena = cache_arena();
 	size_t one = 1, dirty;
 	struct block *b;
 
-	arena_take(cache.arena);
-	b = arena_carve(cache.arena, size, &one, &dirty);
-	arena_release(cache.arena);
+	arena_take(arena);
+	b = arena_carve(arena, size, &one, &dirty);
+	arena_release(arena);
 	return b ? block_data(b) : NULL;
 }
 
@@ -175,10 +176,12 @@ static void *fetch_one(size_t size)
 static void keep(struct block *b, size_t count)
 {
 	struct block *after;
+	size_t bin;
 
 	for (; count; count--, b = after) {
 		after = block_after(b);
-		if (block_units(b) >= CACHE_BINS || !cache_push(block_units(b), b))
+		bin = block_units(b);
+		if (bin >= CACHE_BINS || cache.room[bin] <= 0 || !cache_push(bin, b))
 			cache_give_home(b);
 	}
 }
@@ -247,7 +250,7 @@ void *cache_fetch(size_t size)
 			guard_cached(b);
 		return cache_pop(bin);	/* malloc looked into the bin of up to 8 bytes */
 	}
-	if (unlikely(cache.life == CACHE_GONE))
+	if (unlikely(cache.life != CACHE_ALIVE))
 		return fetch_one(size);
 	cache.arena = arena_move(cache.arena);
 	return fetch_batch(bin);
@@ -260,7 +263,8 @@ struct arena *cache_arena(void)
 {
 	if (unlikely(cache.life == CACHE_UNBORN))
 		begin();
-	cache.arena = arena_move(cache.arena);
+	if (likely(cache.life != CACHE_GONE))
+		cache.arena = arena_move(cache.arena);
 	return cache.arena;
 }
 

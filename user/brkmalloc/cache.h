@@ -17,11 +17,13 @@
  * enum cache_life - of a thread's cache
  * @CACHE_UNBORN: the thread has not called us yet
  * @CACHE_ALIVE: in use
- * @CACHE_GONE: the thread is ending, or caches are switched off
+ * @CACHE_OFF: caches are switched off
+ * @CACHE_GONE: the thread is ending and has left its arena
  */
 enum cache_life {
 	CACHE_UNBORN,
 	CACHE_ALIVE,
+	CACHE_OFF,
 	CACHE_GONE,
 };
 
@@ -84,7 +86,7 @@ static inline void *cache_pop(size_t bin)
 	return data;
 }
 
-/* Return: whether there was room. */
+/* Return: whether there was room; if not cache_make_room() is to be called. */
 static inline bool cache_push(size_t bin, struct block *b)
 {
 	int32_t *room = &cache.room[bin];

@@ -51,11 +51,20 @@ static size_t only_list(size_t size)
 	return 0;
 }
 
+/* The next block of a list that is searched, where links are followed unseen. */
+static struct block *step(struct block *b)
+{
+	struct block *next = block_next(b);
+
+	guard_links(b, next, NULL);
+	return next;
+}
+
 static struct block *first_from(struct block *b, const struct block *end,
 				size_t size)
 {
 	while (b != end && block_size(b) < size)
-		b = block_next(b);
+		b = step(b);
 	return b == end ? NULL : b;
 }
 
@@ -80,7 +89,7 @@ static struct block *find_best(struct fit *fit, size_t size)
 	struct block *best = NULL;
 	struct block *b;
 
-	for (b = fit->lists[0]; b; b = block_next(b)) {
+	for (b = fit->lists[0]; b; b = step(b)) {
 		if (block_size(b) == size)
 			return b;
 		if (block_size(b) > size &&
@@ -95,7 +104,7 @@ static struct block *find_worst(struct fit *fit, size_t size)
 	struct block *worst = NULL;
 	struct block *b;
 
-	for (b = fit->lists[0]; b; b = block_next(b))
+	for (b = fit->lists[0]; b; b = step(b))
 		if (!worst || block_size(b) > block_size(worst))
 			worst = b;
 	return worst && block_size(worst) >= size ? worst : NULL;

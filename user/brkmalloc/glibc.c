@@ -86,7 +86,9 @@ EXPORT int mallopt(int parameter, int value)
 	case M_MMAP_THRESHOLD:
 		return choose(&config.mmap_threshold, value);
 	case M_TRIM_THRESHOLD:
-		return choose(&config.trim_threshold, value);
+		choose(&config.trim_threshold, value);
+		config.trim_is_chosen = true;
+		return 1;
 	case M_MXFAST:
 		return value >= 0 && value <= FAST_MAX;
 	case M_TOP_PAD:

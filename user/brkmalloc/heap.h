@@ -66,6 +66,12 @@ struct heap {
 	unsigned int	arena;
 };
 
+/*
+ * Bytes of data and alignment of the largest block in a heap. A region may become one
+ * free block, and that must not become longer than a meta block can tell.
+ */
+#define HEAP_DATA_MAX	(BLOCK_MAX / 2)
+
 struct block *heap_carve_free(struct heap *heap, size_t size, size_t *count);
 struct block *heap_carve_top(struct heap *heap, size_t size, size_t *count, size_t *dirty);
 struct block *heap_align(struct heap *heap, struct block *b, size_t size, size_t align);

@@ -206,6 +206,8 @@ struct block *large_resize(struct block *b, size_t bytes)
 		length = least;
 		start = os_remap(piece.start, piece.length, length);
 	}
+	if (!start && stock_release())
+		start = os_remap(piece.start, piece.length, length);
 	if (!start) {
 		table_set(place, b);
 		return NULL;

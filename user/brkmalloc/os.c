@@ -115,6 +115,8 @@ bool os_break_shrink(char *end, size_t bytes)
 	int saved = errno;
 	bool moved = sbrk(0) == end && sbrk(-(intptr_t)bytes) != SBRK_FAILED;
 
+	/* A break that the kernel left where it was is a success to the C library. */
+	moved = moved && sbrk(0) != end;
 	errno = saved;
 	if (moved)
 		count(&os_count.break_moves);

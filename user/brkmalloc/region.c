@@ -21,12 +21,19 @@
 #define BREAK_SHARE	8		/* an eighth of the heap between them */
 #define TRIM_SHARE	8		/* that part of the heap may be free at its top, */
 #define TRIM_AT_ONCE	2		/* that part for a while after it has grown, */
+#define TRIM_KEEP	BREAK_STEP	/* that much stays if the user chose what is enough */
 #define TRIM_TICKS	(OS_TICKS / 10)	/* a tenth of a second, ... */
 #define TRIM_LOOKS	64		/* ... for which the clock is not always asked */
 #define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
 
 uintptr_t break_low, break_units;
 struct lock break_lock = LOCK_INITIALIZER;
+
+/* Caches look at the sum without the lock. */
+static void add_bytes(struct heap *heap, size_t more)
+{
+	POKE(heap->bytes, heap->bytes + more);
+}
 
 /* Give the newest region an end; what is left of its top is a free block. */
 static void region_close(struct heap *heap)
@@ -57,7 +64,7 @@ static void region_open(struct heap *heap, char *start, size_t bytes, bool mappe
 	region->size = end - head;
 	region->mapped = mapped;
 	heap->regions = region;
-	heap->bytes += region->size;
+	add_bytes(heap, region->size);
 	heap->top = region_first(region);
 	heap->end = end;
 	/* Others may have written to the page in which our memory begins. */
@@ -98,6 +105,9 @@ static char *break_grow(size_t least, size_t more, size_t *got)
 
 	lock_take(&break_lock);
 	start = os_break_grow(least, more, got);
+	if (start && (uintptr_t)start < extent_high())
+		guard_crit("break %p: somebody moved it down below the end of the heap, expected at least %p",
+			   start, (void *)extent_high());
 	if (start)
 		extent_add(start, *got);
 	lock_release(&break_lock);
@@ -132,7 +142,7 @@ static void break_moved(struct heap *heap, char *start, size_t bytes)
 	}
 	heap->end += bytes;
 	heap->regions->size += bytes;
-	heap->bytes += bytes;
+	add_bytes(heap, bytes);
 }
 
 static size_t grow_step(const struct heap *heap)
@@ -142,6 +152,21 @@ static size_t grow_step(const struct heap *heap)
 	if (step < BREAK_STEP)
 		return BREAK_STEP;
 	return step < BREAK_STEP_MAX ? step : BREAK_STEP_MAX;
+}
+
+static bool map_region(struct heap *heap, size_t size)
+{
+	size_t least = align_up(size + sizeof(struct region) + BLOCK_META, os_page_size);
+	size_t bytes = least < MAPPED_REGION ? MAPPED_REGION : least;
+	char *start = os_map(bytes);
+
+	if (!start) {
+		bytes = least;
+		start = os_map(bytes);
+	}
+	if (start)
+		region_open(heap, start, bytes, true);
+	return start;
 }
 
 /**
@@ -169,13 +194,7 @@ bool region_grow(struct heap *heap, size_t size)
 	}
 	if (room >= size)
 		return true;
-	bytes = align_up(size + sizeof(struct region) + BLOCK_META, os_page_size);
-	if (bytes < MAPPED_REGION)
-		bytes = MAPPED_REGION;
-	start = os_map(bytes);
-	if (start)
-		region_open(heap, start, bytes, true);
-	return start;
+	return map_region(heap, size);
 }
 
 /* Give back the pages of the top behind @end, which stays part of the heap. */
@@ -215,11 +234,19 @@ size_t region_shrink(struct heap *heap, size_t keep)
 	if (heap->regions->mapped || !break_shrink(heap->end, bytes))
 		return purge_top(heap, end);
 	heap->regions->size -= bytes;
-	heap->bytes -= bytes;
+	add_bytes(heap, -bytes);
 	heap->end = end;
 	if (heap->fresh > end)
 		heap->fresh = end;
 	return bytes;
+}
+
+/* How much may be free at the top of so many bytes? */
+static size_t enough_above(size_t bytes)
+{
+	if (config.trim_is_chosen || bytes / TRIM_SHARE < config.trim_threshold)
+		return config.trim_threshold;
+	return bytes / TRIM_SHARE;
 }
 
 /* Is much more free at the top than there need be, or has it been so for long? */
@@ -244,12 +271,14 @@ static bool trim_is_due(struct heap *heap, size_t enough)
  */
 void region_trim(struct heap *heap)
 {
-	size_t enough = config.trim_threshold;
+	size_t keep;
 
-	if (!config.trim_is_chosen && enough < heap->bytes / TRIM_SHARE)
-		enough = heap->bytes / TRIM_SHARE;
-	if (trim_is_due(heap, enough))
-		region_shrink(heap, enough / 2);
+	if (!trim_is_due(heap, enough_above(heap->bytes)))
+		return;
+	keep = enough_above(heap->bytes - heap_top_room(heap)) / 2;
+	if (config.trim_is_chosen && keep > TRIM_KEEP)
+		keep = TRIM_KEEP;
+	region_shrink(heap, keep);
 }
 
 /**
@@ -269,7 +298,7 @@ void region_release(struct heap *heap, struct block *b)
 		fit_remove(&heap->fit, b);
 		purge_note_taken(heap, b);
 		*link = region->next;
-		heap->bytes -= region->size;
+		add_bytes(heap, -region->size);
 		os_unmap((char *)region, region->size);
 		return;
 	}

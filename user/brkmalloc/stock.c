@@ -22,7 +22,7 @@
 
 struct lock stock_lock = LOCK_INITIALIZER;
 
-/* All under stock_lock; the oldest piece first. */
+/* All under stock_lock, but that @count is looked at without; the oldest piece first. */
 static struct piece pieces[STOCK_PIECES];
 static size_t count, bytes;
 static struct stock_use use;
@@ -40,7 +40,8 @@ static struct piece take_nth(size_t i)
 	struct piece piece = pieces[i];
 
 	bytes -= piece.length;
-	for (count--; i < count; i++)
+	POKE(count, count - 1);
+	for (; i < count; i++)
 		pieces[i] = pieces[i + 1];
 	return piece;
 }
@@ -190,7 +191,8 @@ void stock_put(struct piece piece)
 		if (count == STOCK_PIECES)
 			shrink(bytes - 1);
 		shrink(STOCK_BYTES - piece.length);
-		pieces[count++] = piece;
+		pieces[count] = piece;
+		POKE(count, count + 1);
 		bytes += piece.length;
 		shrink_to_peak(use.peak);
 	}

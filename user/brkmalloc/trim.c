@@ -17,7 +17,7 @@ static size_t trim_arena(struct arena *arena, size_t pad)
 	size_t bytes;
 
 	arena_take(arena);
-	depot_empty(&arena->depot, &arena->heap);
+	arena_gather(arena);
 	bytes = purge_all(&arena->heap);
 	bytes += region_shrink(&arena->heap, pad);
 	arena_release(arena);
