@@ -228,7 +228,9 @@ static void free_block(struct block *b)
 {
 	size_t bin = block_units(b);
 
-	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
+	/* What lies in no memory of the break comes here even if there is room. */
+	if (bin < CACHE_BINS && (cache.room[bin] > 0 || cache_make_room(bin)) &&
+	    cache_push(bin, b))
 		return;
 	cache_give_home(b);
 }
