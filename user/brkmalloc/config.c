@@ -22,6 +22,7 @@
 
 struct config config = {
 	.mmap_threshold	= 128UL << 10,
+	.mmap_max	= SIZE_MAX,
 	.trim_threshold	= 256UL << 10,
 	.cache		= true,
 	.arena_max	= BLOCK_ARENAS,

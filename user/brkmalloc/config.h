@@ -13,6 +13,7 @@
 /**
  * struct config - the choices, fixed before the first block is given out
  * @mmap_threshold: from how many bytes on a block gets its own mapping
+ * @mmap_max: how many such blocks there may be
  * @trim_threshold: from how many free bytes at the top on the break is lowered
  * @trim_is_chosen: by the user, who wants it so however large the heap is
  * @cache: do threads keep blocks for themselves?
@@ -20,6 +21,7 @@
  */
 struct config {
 	size_t	mmap_threshold;
+	size_t	mmap_max;
 	size_t	trim_threshold;
 	bool	trim_is_chosen;
 	bool	cache;

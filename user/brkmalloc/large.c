@@ -148,14 +148,18 @@ static struct block *alloc(size_t bytes, bool zero, size_t *dirty, uint32_t plac
  * @zero: the data shall be; new pages are, and none of them is touched
  * @dirty: set to how many bytes at the start of the data may not be zero
  *
- * Return: the block, or NULL if the kernel refused.
+ * Return: the block, or NULL if the user or the kernel allows no more.
  */
 struct block *large_alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
-	uint32_t place = table_keep();
+	uint32_t place;
 	struct block *b;
 
 	*dirty = 0;
+	/* What the heap cannot hold there is no other way for. */
+	if (bytes + align <= HEAP_DATA_MAX && !stock_may_have_more())
+		return NULL;
+	place = table_keep();
 	if (place == TABLE_FULL)
 		return NULL;
 	b = align > BLOCK_ALIGN ? alloc_aligned(bytes, align, place) :

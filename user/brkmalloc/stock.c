@@ -13,6 +13,7 @@
  * What is oldest goes first.
  */
 #include "block.h"
+#include "config.h"
 #include "stock.h"
 
 #define STOCK_BYTES	(64UL << 20)
@@ -61,6 +62,14 @@ static void shrink(size_t most)
 static void shrink_to_peak(size_t peak)
 {
 	shrink(use.bytes < peak ? peak - use.bytes : 0);
+}
+
+/**
+ * stock_may_have_more() - does the user allow another mapping to be in use?
+ */
+bool stock_may_have_more(void)
+{
+	return PEEK(use.blocks) < PEEK(config.mmap_max);
 }
 
 /**

@@ -35,6 +35,7 @@ struct stock_use {
 
 extern HIDDEN struct lock stock_lock;
 
+bool stock_may_have_more(void);
 struct piece stock_map(size_t length);
 struct piece stock_take(size_t length);
 void stock_resized(size_t from, size_t to);
