@@ -18,6 +18,7 @@
 
 #include "cache.h"
 #include "config.h"
+#include "dump.h"
 #include "guard.h"
 #include "large.h"
 #include "stock.h"
@@ -64,6 +65,7 @@ static void load(void)
 {
 	start_once();
 	arena_watch_fork();
+	dump_watch();
 }
 
 static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t align,

@@ -281,19 +281,52 @@ void arena_take_all(void)
 	lock_take(&table_lock);
 }
 
+/* All locks in the order in which they are taken. */
+static struct lock *nth_lock(unsigned int n)
+{
+	struct lock *const last[] = { &break_lock, &stock_lock, &table_lock };
+
+	if (!n)
+		return &arenas_lock;
+	if (n <= arenas_count)
+		return &arenas[n - 1]->lock;
+	n -= arenas_count + 1;
+	return n < sizeof(last) / sizeof(last[0]) ? last[n] : NULL;
+}
+
+/**
+ * arena_try_all() - the same if nobody has any of the locks
+ *
+ * For signal handlers, too.
+ *
+ * Return: whether all are ours now.
+ */
+bool arena_try_all(void)
+{
+	struct lock *lock;
+	unsigned int n;
+
+	for (n = 0; (lock = nth_lock(n)); n++) {
+		if (lock_try(lock))
+			continue;
+		while (n--)
+			lock_drop(nth_lock(n));
+		return false;
+	}
+	return true;
+}
+
 /**
  * arena_release_all() - let it go on
  */
 void arena_release_all(void)
 {
-	unsigned int i = arenas_count;
+	unsigned int n = 0;
 
-	lock_release(&table_lock);
-	lock_release(&stock_lock);
-	lock_release(&break_lock);
-	while (i--)
-		arena_release(arenas[i]);
-	lock_release(&arenas_lock);
+	while (nth_lock(n))
+		n++;
+	while (n--)
+		lock_release(nth_lock(n));
 }
 
 static void before_fork(void)

@@ -7,6 +7,8 @@
  * BRKMALLOC_ARENAS=1..128
  * BRKMALLOC_MMAP_THRESHOLD=BYTES[K|M|G]
  * BRKMALLOC_TRIM_THRESHOLD=BYTES[K|M|G]
+ * BRKMALLOC_DUMP=PATH
+ * BRKMALLOC_DUMP_SIGNAL=NAME|NUMBER
  *
  * Read once, at the first call. A value that makes no sense is told and the
  * default taken. A set-uid program ignores all of it.
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "dump.h"
 #include "fit.h"
 #include "guard.h"
 
@@ -132,4 +135,6 @@ void config_read(void)
 	if (fit && !fit_choose(fit))
 		guard_warn("BRKMALLOC_FIT=%s: no such policy; give first, next, best, worst or segregated; taking %s",
 			   fit, fit_name());
+	dump_choose(from_environment("BRKMALLOC_DUMP"),
+		    from_environment("BRKMALLOC_DUMP_SIGNAL"));
 }

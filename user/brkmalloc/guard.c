@@ -17,56 +17,12 @@
 #include "large.h"
 #include "lock.h"
 
-#define LINE_MAX_BYTES	400
-
-struct line {
-	char	text[LINE_MAX_BYTES];
-	size_t	length;
-};
-
-static void line_char(struct line *line, char c)
-{
-	if (line->length < sizeof(line->text) - 1)
-		line->text[line->length++] = c;
-}
-
-static void line_string(struct line *line, const char *s)
-{
-	while (*s)
-		line_char(line, *s++);
-}
-
-static void line_number(struct line *line, unsigned long n, unsigned int base)
-{
-	if (n >= base)
-		line_number(line, n / base, base);
-	line_char(line, "0123456789abcdef"[n % base]);
-}
-
-/* The few conversions that messages need: %s, %zu and %p. */
-static void line_format(struct line *line, const char *format, va_list args)
-{
-	for (; *format; format++) {
-		if (*format != '%') {
-			line_char(line, *format);
-		} else if (*++format == 's') {
-			line_string(line, va_arg(args, const char *));
-		} else if (*format == 'p') {
-			line_string(line, "0x");
-			line_number(line, va_arg(args, uintptr_t), 16);
-		} else {
-			line_number(line, va_arg(args, size_t), 10);
-			format++;
-		}
-	}
-}
-
 static void say(const char *format, va_list args)
 {
 	struct line line = { .length = 0 };
 	ssize_t written;
 
-	line_string(&line, "brkmalloc: ");
+	line_add(&line, "brkmalloc: ");
 	line_format(&line, format, args);
 	line.text[line.length++] = '\n';
 	written = write(STDERR_FILENO, line.text, line.length);

@@ -8,9 +8,7 @@
 #include <stdnoreturn.h>
 
 #include "heap.h"
-
-#define __printf(format, args) __attribute__(( \
-	__format__(printf, format, args)))
+#include "line.h"
 
 __printf(1, 2) void guard_warn(const char *format, ...);
 __printf(1, 2) noreturn void guard_crit(const char *format, ...);

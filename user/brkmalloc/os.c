@@ -104,6 +104,14 @@ char *os_break_grow(size_t least, size_t more, size_t *got)
 }
 
 /**
+ * os_break() - where the program break is now
+ */
+const char *os_break(void)
+{
+	return sbrk(0);
+}
+
+/**
  * os_break_shrink() - give memory back by moving the program break down
  * @end: where our memory ends; nothing is done if the break is elsewhere
  * @bytes: how many to give back

@@ -46,6 +46,7 @@ void os_start(void);
 unsigned long os_ticks(void);
 void os_random(uint64_t numbers[2]);
 char *os_break_grow(size_t least, size_t more, size_t *got);
+const char *os_break(void);
 bool os_break_shrink(char *end, size_t bytes);
 char *os_map(size_t bytes);
 void os_unmap(char *start, size_t bytes);
