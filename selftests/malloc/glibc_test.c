@@ -100,15 +100,18 @@ static size_t arenas(void)
 	return stats.arenas;
 }
 
-/* A thread that has to wait for its arena again and again moves to another. */
-static size_t arenas_of_two_threads(void)
+/*
+ * A thread that has to wait for its arena again and again moves to another. On a busy
+ * machine it may take a while until it had to.
+ */
+static size_t arenas_of_two_threads(int tries)
 {
 	pthread_t thread;
 	int i;
 
 	hide(malloc(1));
 	REQUIRE(!pthread_create(&thread, NULL, allocate, NULL));
-	for (i = 0; i < 300 && arenas() < 2; i++)
+	for (i = 0; i < tries && arenas() < 2; i++)
 		brkmalloc_walk(hold_the_locks, NULL);
 	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
@@ -118,7 +121,7 @@ static size_t arenas_of_two_threads(void)
 static int has_one_arena(void)
 {
 	REQUIRE(mallopt(M_ARENA_MAX, 1) == 1);
-	REQUIRE(arenas_of_two_threads() == 1);
+	REQUIRE(arenas_of_two_threads(300) == 1);
 	return 0;
 }
 
@@ -127,13 +130,13 @@ static int has_two_arenas(void)
 	REQUIRE(mallopt(M_ARENA_MAX, 1) == 1);
 	REQUIRE(mallopt(M_ARENA_MAX, 0) == 1);
 	REQUIRE(mallopt(M_ARENA_MAX, -1) == 0);
-	REQUIRE(arenas_of_two_threads() == 2);
+	REQUIRE(arenas_of_two_threads(10000) == 2);
 	return 0;
 }
 
 static int tells_of_two_arenas(void)
 {
-	REQUIRE(arenas_of_two_threads() == 2);
+	REQUIRE(arenas_of_two_threads(10000) == 2);
 	return malloc_info(0, stdout);
 }
 
