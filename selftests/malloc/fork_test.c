@@ -150,6 +150,7 @@ TEST(parent_and_child_do_not_see_each_others_writes)
 #define TRADED		100
 #define GENERATIONS	3
 #define CHILDREN	3	/* of each process but those of the last generation */
+#define LIVE_SECONDS	120	/* threads that have nothing to wait for share the machine */
 
 struct note {
 	size_t		bytes;
@@ -202,7 +203,7 @@ static int live(int generation)
 	int status, i, k;
 	pid_t pid;
 
-	alarm(60);
+	alarm(LIVE_SECONDS);
 	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++)
 		if (pthread_create(&ids[i], NULL, trade_until_stopped, (void *)(i * 1000L)))
@@ -230,7 +231,21 @@ static int live(int generation)
 	return brkmalloc_check() ? 7 : 0;
 }
 
-TEST(parents_and_children_go_on_with_threads_of_their_own_over_generations)
+FIXTURE(generations) {
+};
+
+FIXTURE_SETUP(generations)
+{
+	(void)self;
+}
+
+FIXTURE_TEARDOWN(generations)
+{
+	(void)self;
+}
+
+TEST_F_TIMEOUT(generations, parents_and_children_go_on_with_threads_of_their_own,
+	       2 * LIVE_SECONDS)
 {
 	ASSERT_EQ(0, live(0));
 	ASSERT_EQ(0, live(0));

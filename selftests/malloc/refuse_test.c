@@ -24,7 +24,7 @@
 #include "kselftest_harness.h"
 #include "malloc_test.h"
 
-#define BLOCKS	300
+#define BLOCKS	450
 
 static char *blocks[BLOCKS];
 static size_t sizes[BLOCKS];
@@ -113,22 +113,32 @@ static void work_with_mappings(void)
 	REQUIRE(!brkmalloc_check());
 }
 
-/* As after a peak: a long stretch inside the heap becomes free. */
+/* As after a peak: a long stretch inside the heap becomes free, and is purged. */
 static void work_after_peak(void)
 {
 	size_t i;
 
-	for (i = 230; i < 270; i++)
-		take(i, malloc(100000), 100000, 0);
-	for (i = 230; i < 269; i++)
+	for (i = 230; i < 430; i++)
+		take(i, malloc(120000), 120000, 0);
+	for (i = 230; i < 429; i++)
 		give(i);
 	for (i = 230; i < 250; i++)
 		take(i, malloc(60000), 60000, 0);
 	REQUIRE(!brkmalloc_check());
 }
 
+/* Also after a refusal all between there and the break is of the heap, once. */
+static bool nothing_is_lost(unsigned long from)
+{
+	struct brkmalloc_stats stats;
+
+	brkmalloc_stats(&stats);
+	return stats.region_bytes + PAGE >= break_now() - from;
+}
+
 static int work(void)
 {
+	unsigned long from = break_now();
 	void *last[2];
 	size_t i;
 
@@ -141,6 +151,7 @@ static int work(void)
 	/* The tracer lets everything pass from here on. */
 	raise(SIGSTOP);
 	REQUIRE(!brkmalloc_check());
+	REQUIRE(nothing_is_lost(from));
 	last[0] = malloc(100000);
 	last[1] = malloc(2 * MIB);
 	REQUIRE(last[0] && last[1]);
@@ -154,6 +165,7 @@ static int work(void)
 	free(last[0]);
 	free(last[1]);
 	REQUIRE(!brkmalloc_check());
+	REQUIRE(nothing_is_lost(from));
 	return refused ? 42 : 0;
 }
 
@@ -373,6 +385,7 @@ TEST_F_TIMEOUT(refuse, the_program_goes_on_whatever_single_call_is_refused, 300)
 	EXPECT_LT(0, self->kinds[MMAP]);
 	EXPECT_LT(0, self->kinds[MREMAP]);
 	EXPECT_LT(0, self->kinds[MUNMAP]);
+	EXPECT_LT(0, self->kinds[MADVISE]);
 	EXPECT_LT(10, n);
 }
 

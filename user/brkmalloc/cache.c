@@ -24,7 +24,7 @@
 #define LIMIT_FIRST	2048UL	/* bytes in a bin at first, ... */
 #define LIMIT_FIRST_MIN	2U	/* ... but so many blocks at least */
 #define LIMIT_FIRST_MAX	16U
-#define LIMIT_MAX	128U
+#define LIMIT_MAX	1024U
 #define SHARE_LEAST	(128UL << 10)	/* bytes that all bins may grow to, or ... */
 #define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
 

@@ -40,8 +40,8 @@ enum cache_life {
 struct cache {
 	void		*head[CACHE_BINS];
 	int32_t		room[CACHE_BINS];
-	uint8_t		limit[CACHE_BINS];
-	uint8_t		batch[CACHE_BINS];
+	uint16_t	limit[CACHE_BINS];
+	uint16_t	batch[CACHE_BINS];
 	struct arena	*arena;
 	size_t		grown;
 	enum cache_life	life;
