@@ -21,6 +21,7 @@
 #include "dump.h"
 #include "guard.h"
 #include "large.h"
+#include "probes.h"
 #include "stock.h"
 
 #define EXPORT		__attribute__((visibility("default")))
@@ -159,8 +160,10 @@ static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty
 static noinline void *malloc_slow(size_t size)
 {
 	size_t dirty;
+	void *data = alloc(size, BLOCK_ALIGN, false, &dirty);
 
-	return alloc(size, BLOCK_ALIGN, false, &dirty);
+	PROBE_MALLOC(size, data);
+	return data;
 }
 
 static bool is_power_of_two(size_t n)
@@ -170,13 +173,16 @@ static bool is_power_of_two(size_t n)
 
 static void *alloc_aligned(size_t align, size_t bytes)
 {
+	void *data;
 	size_t dirty;
 
 	if (!is_power_of_two(align)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
+	data = alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
+	PROBE_MALLOC(bytes, data);
+	return data;
 }
 
 /**
@@ -191,8 +197,10 @@ EXPORT void *malloc(size_t size)
 
 	if (likely(size <= CACHE_DATA_MAX)) {
 		data = cache_pop(cache_bin_for(size));
-		if (likely(data))
+		if (likely(data)) {
+			PROBE_MALLOC(size, data);
 			return data;
+		}
 	}
 	return malloc_slow(size);
 }
@@ -220,6 +228,7 @@ EXPORT void *calloc(size_t n, size_t size)
 		dirty = bytes;
 	} else {
 		data = alloc(bytes, BLOCK_ALIGN, true, &dirty);
+		PROBE_MALLOC(bytes, data);
 	}
 	if (likely(data))
 		memset(data, 0, dirty < bytes ? dirty : bytes);
@@ -251,13 +260,8 @@ static noinline void free_slow(void *data)
 		free_block(b);
 }
 
-/**
- * free() - see free(3)
- * @data: a data block, or NULL
- *
- * Keeps errno. Stops the program if @data is anything else.
- */
-EXPORT void free(void *data)
+/* What free does, and realloc when it has copied. */
+static inline void give(void *data)
 {
 	struct block *b = block_of(data);
 	uint64_t units;
@@ -271,6 +275,18 @@ EXPORT void free(void *data)
 	free_slow(data);
 }
 
+/**
+ * free() - see free(3)
+ * @data: a data block, or NULL
+ *
+ * Keeps errno. Stops the program if @data is anything else.
+ */
+EXPORT void free(void *data)
+{
+	PROBE_FREE(data);
+	give(data);
+}
+
 static size_t usable(const struct block *b)
 {
 	return block_state(b) == BLOCK_MAPPED ? large_usable(b) : block_usable(b);
@@ -278,11 +294,12 @@ static size_t usable(const struct block *b)
 
 static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
 {
-	void *copy = malloc(bytes);
+	size_t dirty;
+	void *copy = alloc(bytes, BLOCK_ALIGN, false, &dirty);
 
 	if (copy) {
 		memcpy(copy, data, old_bytes < bytes ? old_bytes : bytes);
-		free(data);
+		give(data);
 	} else if (bytes <= old_bytes) {
 		copy = data;
 	}
@@ -308,26 +325,10 @@ static struct block *resize_in_heap(struct block *b, size_t size)
 	return done ? b : NULL;
 }
 
-/**
- * realloc() - see realloc(3)
- * @data: a data block, or NULL
- * @size: bytes wanted
- *
- * Size zero frees, as with the GNU C library. A block that becomes shorter
- * never fails.
- *
- * Return: the data block where it is now, or NULL and ENOMEM.
- */
-EXPORT void *realloc(void *data, size_t size)
+static void *resize(void *data, size_t size)
 {
 	struct block *b, *now = NULL;
 
-	if (!data)
-		return malloc(size);
-	if (!size) {
-		free(data);
-		return NULL;
-	}
 	start_once();
 	b = guard_data("realloc", data);
 	if (size > ALLOC_MAX) {
@@ -344,6 +345,31 @@ EXPORT void *realloc(void *data, size_t size)
 		now = resize_in_heap(b, block_size_for(size));
 	}
 	return now ? block_data(now) : resize_by_copy(data, usable(b), size);
+}
+
+/**
+ * realloc() - see realloc(3)
+ * @data: a data block, or NULL
+ * @size: bytes wanted
+ *
+ * Size zero frees, as with the GNU C library. A block that becomes shorter
+ * never fails.
+ *
+ * Return: the data block where it is now, or NULL and ENOMEM.
+ */
+EXPORT void *realloc(void *data, size_t size)
+{
+	void *now;
+
+	if (!data)
+		return malloc(size);
+	if (!size) {
+		free(data);
+		return NULL;
+	}
+	now = resize(data, size);
+	PROBE_REALLOC(data, size, now);
+	return now;
 }
 
 /**

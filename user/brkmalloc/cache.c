@@ -210,7 +210,7 @@ static void fill_bin(size_t bin, struct block *first, struct block *last, size_t
 static void *fetch_batch(size_t bin)
 {
 	size_t count = cache.limit[bin] / 2, dirty;
-	struct block *b = NULL, *list, *last;
+	struct block *b = NULL, *list, *last = NULL;
 
 	arena_take(cache.arena);
 	list = depot_take(&cache.arena->depot, bin, &count, &last);

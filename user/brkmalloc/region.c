@@ -14,6 +14,7 @@
 #include "guard.h"
 #include "heap.h"
 #include "lock.h"
+#include "probes.h"
 #include "stock.h"
 
 #define BREAK_STEP	(128UL << 10)	/* moved beyond the need, at least */
@@ -164,9 +165,11 @@ static bool map_region(struct heap *heap, size_t size)
 		bytes = least;
 		start = os_map(bytes);
 	}
-	if (start)
-		region_open(heap, start, bytes, true);
-	return start;
+	if (!start)
+		return false;
+	region_open(heap, start, bytes, true);
+	PROBE_GROW(heap->arena, bytes);
+	return true;
 }
 
 /**
@@ -188,6 +191,7 @@ bool region_grow(struct heap *heap, size_t size)
 		if (!start)
 			break;
 		break_moved(heap, start, bytes);
+		PROBE_GROW(heap->arena, bytes);
 		heap->grown = os_ticks();
 		stock_yield(bytes);
 		purge_for_growth(heap, bytes);
@@ -207,6 +211,7 @@ static size_t purge_top(struct heap *heap, char *end)
 		bytes = align_down(heap->end - end, os_page_size);
 	if (!bytes || !os_purge(end, bytes))
 		return 0;
+	PROBE_TRIM(bytes);
 	heap->fresh = end;
 	return bytes;
 }
@@ -233,6 +238,7 @@ size_t region_shrink(struct heap *heap, size_t keep)
 	bytes = heap->end - end;
 	if (heap->regions->mapped || !break_shrink(heap->end, bytes))
 		return purge_top(heap, end);
+	PROBE_TRIM(bytes);
 	heap->regions->size -= bytes;
 	add_bytes(heap, -bytes);
 	heap->end = end;
