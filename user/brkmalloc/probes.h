@@ -18,7 +18,7 @@
 #ifndef BRKMALLOC_PROBES_H
 #define BRKMALLOC_PROBES_H
 
-#if __has_include(<sys/sdt.h>)
+#if __has_include("sys/sdt.h")
 #include <sys/sdt.h>
 
 #define PROBE_MALLOC(size, result)	DTRACE_PROBE2(brkmalloc, malloc, size, result)
