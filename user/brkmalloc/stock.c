@@ -23,14 +23,14 @@
 
 struct lock stock_lock = LOCK_INITIALIZER;
 
-/* All under stock_lock, but that @count is looked at without; the oldest piece first. */
+/* All under stock_lock, but that @count and @use.blocks are looked at without; the oldest first. */
 static struct piece pieces[STOCK_PIECES];
 static size_t count, bytes;
 static struct stock_use use;
 
 static void note_use(long more_blocks, long more_bytes)
 {
-	use.blocks += more_blocks;
+	POKE(use.blocks, use.blocks + more_blocks);
 	use.bytes += more_bytes;
 	if (use.bytes > use.peak)
 		use.peak = use.bytes;
