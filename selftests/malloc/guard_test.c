@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
@@ -295,6 +296,36 @@ TEST(the_words_before_a_mapped_block_overwritten)
 		    ": the words in front of its meta block were overwritten");
 	words[2] ^= 1;
 	free(victim);
+}
+
+static void free_of_no_arena(void *arg)
+{
+	(void)arg;
+	((unsigned char *)hide(victim))[-5] = 200;
+	free(victim);
+}
+
+TEST(the_arena_in_a_meta_block_overwritten)
+{
+	take_victim(5000);
+	EXPECT_DIES(free_of_no_arena, "block ", victim,
+		    " (5000 bytes): its meta block was overwritten: found arena 100");
+}
+
+TEST(links_of_freed_blocks_tell_no_secret_of_the_c_library)
+{
+	const unsigned long *random = (const unsigned long *)getauxval(AT_RANDOM);
+	char *a = malloc(100), *b = malloc(100);
+	unsigned long link;
+
+	ASSERT_NE(NULL, random);
+	free(a);
+	free(b);
+	memcpy(&link, hide(b), sizeof(link));
+	/* Leads to a; what it is mangled with remains. */
+	link ^= (unsigned long)a ^ (unsigned long)b;
+	EXPECT_NE(random[0] | 1, link | 1);
+	EXPECT_NE(random[1] | 1, link | 1);
 }
 
 /* A free block between two used ones, its links then spoiled. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
@@ -304,6 +305,33 @@ static int gets_no_arena(void)
 	return 0;
 }
 
+static int new_thread_has_another_arena(void)
+{
+	pthread_t other = start_other();
+
+	let_other(take_medium);
+	REQUIRE(block_at_data(others).arena);
+	end_other(other);
+	return brkmalloc_check();
+}
+
+/* The arena of the thread that the child does not have serves its next one. */
+static int child_takes_over_arenas(void)
+{
+	int status;
+	pid_t pid;
+
+	start_other();
+	get_in_the_way();
+	REQUIRE(block_at_data(others).arena);
+	pid = fork();
+	if (!pid)
+		_exit(new_thread_has_another_arena());
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	REQUIRE(!status);
+	return 0;
+}
+
 #define FREED_ELSEWHERE	300
 
 /* Other frees what it has but the last block, which holds its top. */
@@ -347,6 +375,7 @@ const struct scenario scenarios[] = {
 	{ "gets_an_arena",		gets_an_arena },
 	{ "gets_no_arena",		gets_no_arena },
 	{ "other_arenas_serve",		other_arenas_serve },
+	{ "child_takes_over_arenas",	child_takes_over_arenas },
 	{ }
 };
 
@@ -401,6 +430,11 @@ TEST(there_are_no_more_arenas_than_the_user_allows)
 TEST(what_is_free_in_another_arena_serves_when_there_is_no_more)
 {
 	EXPECT_SCENARIO_PASSES("other_arenas_serve", NULL);
+}
+
+TEST(the_threads_of_a_child_use_the_arenas_of_those_that_it_does_not_have)
+{
+	EXPECT_SCENARIO_PASSES("child_takes_over_arenas", NULL);
 }
 
 int main(int argc, char **argv)

@@ -245,7 +245,7 @@ TEST(code_that_is_loaded_and_unloaded_shares_the_heap)
 		plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		ASSERT_NE(NULL, plugin) TH_LOG("%s", dlerror());
 		plugin_text = dlsym(plugin, "plugin_text");
-		ASSERT_NE(NULL, plugin_text);
+		ASSERT_TRUE(plugin_text);
 		/* Frees what it gave the last time it was here. */
 		block = plugin_text(block);
 		ASSERT_EQ(BRKMALLOC_USED, block_at_data(block).state);

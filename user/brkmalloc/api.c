@@ -66,6 +66,7 @@ static void load(void)
 {
 	start_once();
 	arena_watch_fork();
+	cache_watch_fork();
 	dump_watch();
 }
 

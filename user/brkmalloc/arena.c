@@ -127,7 +127,12 @@ struct arena *arena_nth(unsigned int n)
  */
 struct arena *arena_of(const struct block *b)
 {
-	return arenas[block_arena(b)];
+	struct arena *arena = arenas[block_arena(b)];
+
+	if (unlikely(!arena))
+		guard_crit("block %p (%zu bytes): its meta block was overwritten: found arena %zu, expected one of those that there are",
+			   block_data(b), block_usable(b), (size_t)block_arena(b));
+	return arena;
 }
 
 static struct arena *arena_new(void)
@@ -179,6 +184,20 @@ void arena_leave(struct arena *arena)
 {
 	lock_take(&arenas_lock);
 	arena->threads--;
+	lock_release(&arenas_lock);
+}
+
+/**
+ * arena_alone() - there is one thread left
+ * @arena: its arena, or NULL if it has none
+ */
+void arena_alone(struct arena *arena)
+{
+	unsigned int i;
+
+	lock_take(&arenas_lock);
+	for (i = 0; i < arenas_count; i++)
+		arenas[i]->threads = arenas[i] == arena;
 	lock_release(&arenas_lock);
 }
 

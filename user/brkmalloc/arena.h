@@ -35,6 +35,7 @@ struct arena *arena_nth(unsigned int n);
 struct arena *arena_join(void);
 struct arena *arena_move(struct arena *arena);
 void arena_leave(struct arena *arena);
+void arena_alone(struct arena *arena);
 void arena_return(struct arena *arena, struct block *first, struct block *last);
 struct block *arena_carve(struct arena *arena, size_t size, size_t *count, size_t *dirty);
 struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align);

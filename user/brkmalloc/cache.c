@@ -335,3 +335,21 @@ const char *cache_check(const struct block **at)
 	}
 	return NULL;
 }
+
+static void after_fork_in_child(void)
+{
+	bool has_arena = cache.life == CACHE_ALIVE || cache.life == CACHE_OFF;
+
+	arena_alone(has_arena ? cache.arena : NULL);
+}
+
+/**
+ * cache_watch_fork() - in every child from now on, forget the other threads
+ *
+ * What their caches held stays with the parent. May call malloc; after
+ * arena_watch_fork().
+ */
+void cache_watch_fork(void)
+{
+	pthread_atfork(NULL, NULL, after_fork_in_child);
+}

@@ -58,6 +58,7 @@ void cache_give_home(struct block *b);
 struct arena *cache_arena(void);
 void cache_flush(void);
 void cache_watch_threads(void);
+void cache_watch_fork(void);
 const char *cache_check(const struct block **at);
 
 /*

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,14 +47,18 @@ void os_start(void)
  * os_random() - numbers that nobody outside this process knows
  * @numbers: two of them
  *
- * The 16 random bytes that the kernel hands each program.
+ * The 16 random bytes that the kernel hands each program are the second choice: the
+ * C library makes its own secrets of them, and ours can be told from freed memory.
  */
 void os_random(uint64_t numbers[2])
 {
 	const void *bytes = (const void *)getauxval(AT_RANDOM);
+	const ssize_t wanted = 2 * sizeof(*numbers);
+	int saved = errno;
 
-	if (bytes)
-		memcpy(numbers, bytes, 2 * sizeof(*numbers));
+	if (getrandom(numbers, wanted, GRND_NONBLOCK) != wanted && bytes)
+		memcpy(numbers, bytes, wanted);
+	errno = saved;
 }
 
 /**

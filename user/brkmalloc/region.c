@@ -212,7 +212,8 @@ static size_t purge_top(struct heap *heap, char *end)
 	if (!bytes || !os_purge(end, bytes))
 		return 0;
 	PROBE_TRIM(bytes);
-	heap->fresh = end;
+	if (heap->fresh <= end + bytes)
+		heap->fresh = end;
 	return bytes;
 }
 
