@@ -18,15 +18,21 @@
 
 #include "cache.h"
 #include "config.h"
+#include "full.h"
 #include "guard.h"
 #include "large.h"
 
 #define EXPORT		__attribute__((visibility("default")))
-#define noinline	__attribute__((noinline))
 #define ALLOC_MAX	((size_t)PTRDIFF_MAX >> 16)	/* no machine has more: 128 TiB */
 
 struct secret secret = { .link = 1 };	/* never zero, see cache_nil */
 
+/*
+ * malloc of fewer bytes looks into the cache of its thread first. One of them is zero:
+ * with the default guards malloc() itself looks, without any malloc_unguarded(), so
+ * that the choice is not an instruction of the former; with all of them neither does.
+ */
+static size_t guarded_bytes = CACHE_DATA_MAX + 1, unguarded_bytes;
 static bool started;
 static struct lock start_lock = LOCK_INITIALIZER;
 
@@ -47,6 +53,10 @@ static void start(void)
 		draw_secret();
 		config_read();
 		cache_watch_threads();
+		if (config.guard != GUARD_DEFAULT)
+			__atomic_store_n(&guarded_bytes, 0, __ATOMIC_RELAXED);
+		if (config.guard == GUARD_OFF)
+			__atomic_store_n(&unguarded_bytes, CACHE_DATA_MAX + 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	}
 	lock_release(&start_lock);
@@ -65,9 +75,8 @@ static void load(void)
 	arena_watch_fork();
 }
 
-static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
+static struct block *alloc_heap(struct arena *arena, size_t size, size_t align, size_t *dirty)
 {
-	struct arena *arena = cache_arena();
 	size_t one = 1;
 	struct block *b;
 
@@ -84,25 +93,53 @@ static struct block *alloc_heap(size_t size, size_t align, size_t *dirty)
 	return b;
 }
 
+/* A large block for which there is no mapping, as they are limited, is tried in the heap. */
+static struct block *alloc_block(struct arena *arena, size_t bytes, size_t align, bool zero,
+				 size_t *dirty)
+{
+	struct block *b = NULL;
+
+	if (bytes >= config.mmap_threshold || bytes > BLOCK_MAX / 2)
+		b = large_alloc(bytes, align, zero, dirty);
+	return b ? b : alloc_heap(arena, block_size_for(bytes), align, dirty);
+}
+
+static void *alloc_guarded(size_t bytes, size_t align, bool zero, size_t *dirty)
+{
+	size_t outer_bytes = bytes + full_extra(align);
+	struct arena *arena = arena_nth(0);
+	void *data = NULL;
+	struct block *b;
+
+	lock_take(&full_lock);
+	b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
+	if (!b && quarantine_empty())
+		b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
+	if (b)
+		data = full_dress(b, bytes, align, zero, dirty);
+	lock_release(&full_lock);
+	return data;
+}
+
 /*
  * All allocation that a cache cannot serve comes through here. If the data is to be
- * @zero, @dirty is how many bytes at its start may not be yet. A large block for which there is
- * no mapping (their number is limited) is tried in the heap.
+ * @zero, @dirty is how many bytes at its start may not be yet.
  */
 static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
-	struct block *b = NULL;
-	void *data = NULL;
+	struct block *b;
+	void *data;
 
 	start_once();
 	*dirty = SIZE_MAX;
-	if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
+	if (bytes > ALLOC_MAX || align > ALLOC_MAX - bytes) {
+		data = NULL;
+	} else if (full_is_on()) {
+		data = alloc_guarded(bytes, align, zero, dirty);
+	} else if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
 		data = cache_fetch(block_size_for(bytes));
-	} else if (bytes <= ALLOC_MAX && align <= ALLOC_MAX - bytes) {
-		if (bytes >= config.mmap_threshold || bytes > BLOCK_MAX / 2)
-			b = large_alloc(bytes, align, zero, dirty);
-		if (!b)
-			b = alloc_heap(block_size_for(bytes), align, dirty);
+	} else {
+		b = alloc_block(cache_arena(), bytes, align, zero, dirty);
 		data = b ? block_data(b) : NULL;
 	}
 	if (unlikely(!data))
@@ -115,6 +152,19 @@ static noinline void *malloc_slow(size_t size)
 	size_t dirty;
 
 	return alloc(size, BLOCK_ALIGN, false, &dirty);
+}
+
+/* With BRKMALLOC_GUARD=off; otherwise what is large comes through here. */
+static noinline void *malloc_unguarded(size_t size)
+{
+	void *data;
+
+	if (likely(size < PEEK(unguarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), false);
+		if (likely(data))
+			return data;
+	}
+	return malloc_slow(size);
 }
 
 static bool is_power_of_two(size_t n)
@@ -143,12 +193,11 @@ EXPORT void *malloc(size_t size)
 {
 	void *data;
 
-	if (likely(size <= CACHE_DATA_MAX)) {
-		data = cache_pop(cache_bin_for(size));
-		if (likely(data))
-			return data;
+	if (likely(size < PEEK(guarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), true);
+		return likely(data) ? data : malloc_slow(size);
 	}
-	return malloc_slow(size);
+	return malloc_unguarded(size);
 }
 
 /**
@@ -184,23 +233,46 @@ static void free_block(struct block *b)
 {
 	size_t bin = block_units(b);
 
-	if (bin < CACHE_BINS && cache_make_room(bin) && cache_push(bin, b))
-		return;
-	cache_give_home(b);
+	if (block_state(b) == BLOCK_MAPPED)
+		large_free(b);
+	else if (bin >= CACHE_BINS || !cache_make_room(bin) || !cache_push(bin, b, true))
+		cache_give_home(b);
+}
+
+/* The block of @data, which may be anything unless guards are off. */
+static struct block *block_given(const char *caller, const void *data)
+{
+	return guard_is_on() ? guard_data(caller, data) : block_of(data);
 }
 
 static noinline void free_slow(void *data)
 {
-	struct block *b;
+	struct block *b = block_of(data);
 
-	if (!data)
-		return;
 	start_once();
-	b = guard_data("free", data);
-	if (block_state(b) == BLOCK_MAPPED)
-		large_free(b);
-	else
-		free_block(b);
+	if (likely(config.guard == GUARD_DEFAULT)) {
+		b = guard_data("free", data);
+	} else if (full_is_on()) {
+		full_free(data);
+		return;
+	}
+	free_block(b);
+}
+
+/* With BRKMALLOC_GUARD=off; otherwise all that is not small comes through here. */
+static noinline void free_unguarded(void *data)
+{
+	struct block *b = block_of(data);
+	size_t units;
+
+	if (unlikely(!data))
+		return;
+	if (likely(!guard_is_on())) {
+		units = block_units(b);
+		if (likely(units && units < CACHE_BINS) && likely(cache_push(units, b, false)))
+			return;
+	}
+	free_slow(data);
 }
 
 /**
@@ -217,10 +289,12 @@ EXPORT void free(void *data)
 	if (likely(extent_has_place((uintptr_t)data))) {
 		units = block_units(b);
 		if (likely(block_state_for(b, units) == BLOCK_USED) &&
-		    likely(units < CACHE_BINS) && likely(cache_push(units, b)))
+		    likely(units < CACHE_BINS) && likely(cache_push(units, b, true)))
 			return;
+		free_slow(data);
+	} else {
+		free_unguarded(data);
 	}
-	free_slow(data);
 }
 
 static size_t usable(const struct block *b)
@@ -266,7 +340,8 @@ static struct block *resize_in_heap(struct block *b, size_t size)
  * @size: bytes wanted
  *
  * Size zero frees, as with the GNU C library. A block that becomes shorter
- * never fails.
+ * never fails. With BRKMALLOC_GUARD=full it moves each time, so that who still uses
+ * the old place is found.
  *
  * Return: the data block where it is now, or NULL and ENOMEM.
  */
@@ -281,7 +356,9 @@ EXPORT void *realloc(void *data, size_t size)
 		return NULL;
 	}
 	start_once();
-	b = guard_data("realloc", data);
+	if (full_is_on())
+		return resize_by_copy(data, full_size("realloc", data), size);
+	b = block_given("realloc", data);
 	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
@@ -405,5 +482,7 @@ EXPORT size_t malloc_usable_size(void *data)
 	if (!data)
 		return 0;
 	start_once();
-	return usable(guard_data("malloc_usable_size", data));
+	if (full_is_on())
+		return full_size("malloc_usable_size", data);
+	return usable(block_given("malloc_usable_size", data));
 }

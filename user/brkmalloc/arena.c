@@ -13,6 +13,7 @@
  */
 #include "arena.h"
 #include "config.h"
+#include "full.h"
 #include "stock.h"
 
 #define WAITED_ENOUGH	16	/* times, before a thread moves */
@@ -259,6 +260,7 @@ void arena_take_all(void)
 {
 	unsigned int i;
 
+	lock_take(&full_lock);
 	lock_take(&arenas_lock);
 	for (i = 0; i < arenas_count; i++)
 		arena_take(arenas[i]);
@@ -278,6 +280,7 @@ void arena_release_all(void)
 	while (i--)
 		arena_release(arenas[i]);
 	lock_release(&arenas_lock);
+	lock_release(&full_lock);
 }
 
 static void before_fork(void)

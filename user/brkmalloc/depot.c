@@ -77,8 +77,7 @@ struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
 	size_t n;
 
 	for (n = 0; b && n < *count; n++) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
+		guard_cached(b);
 		*last = b;
 		b = block_next(b);
 	}
@@ -110,8 +109,7 @@ void depot_empty(struct depot *depot, struct heap *heap)
 
 	for (bin = 0; bin < DEPOT_BINS; bin++) {
 		for (b = depot->head[bin]; b; b = next) {
-			if (!block_link_is_good(b))
-				guard_cached(b);
+			guard_cached(b);
 			next = block_next(b);
 			heap_free(heap, b);
 		}

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "brkmalloc.h"
+#include "full.h"
 #include "guard.h"
 #include "stock.h"
 
@@ -35,9 +36,11 @@ static enum brkmalloc_state state_of(const struct block *b)
 static int show(const struct heap *heap, const struct block *b, size_t size,
 		enum brkmalloc_state state, brkmalloc_visit visit, void *arg)
 {
+	const struct note *n = state == BRKMALLOC_TOP ? NULL : full_note(b);
+	size_t distance = n ? n->distance : 0;
 	struct brkmalloc_block block = {
-		.data	= block_data(b),
-		.size	= size,
+		.data	= block_data(b) + distance,
+		.size	= size - distance,
 		.state	= state,
 		.arena	= heap->arena,
 	};
@@ -116,8 +119,8 @@ EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	stats->fit = fit_name();
 	arena_take_all();
-	stats->mapped_blocks = stock_use().blocks;
-	stats->mapped_bytes = stock_use().bytes;
+	stats->mapped_blocks = stock_use().blocks - kept_mappings.blocks;
+	stats->mapped_bytes = stock_use().bytes - kept_mappings.bytes;
 	while ((arena = arena_nth(stats->arenas))) {
 		stats->arenas++;
 		for (region = arena->heap.regions; region; region = region->next) {
@@ -152,6 +155,8 @@ static const char *check_block(const struct heap *heap, const struct block *b,
 		return "a block has an impossible size";
 	if (*block_word_before(block_after(b)) != size)
 		return "a footer differs from its meta block";
+	if (quarantine_spoiled(b, (const char *)block_word_before(block_after(b))))
+		return "it was written to after free";
 	return NULL;
 }
 
@@ -184,7 +189,9 @@ static const char *check_region(const struct heap *heap, struct region *region,
 	}
 	*at = b;
 	if (b == heap->top)
-		return prev_is_free ? "the block before the top is free" : NULL;
+		return prev_is_free ? "the block before the top is free" :
+		       quarantine_spoiled(b, heap->fresh) ?
+		       "it was written to after free" : NULL;
 	/* Less than a block may be left over behind the fence. */
 	if ((const char *)b > end || end - (const char *)b >= (long)BLOCK_MIN)
 		return "the fence of a region is not at its end";
@@ -220,14 +227,20 @@ EXPORT int brkmalloc_check(void)
 {
 	const struct block *at = NULL;
 	const char *wrong = NULL;
+	struct damage damage;
 	struct arena *arena;
+	bool damaged = false;
 	unsigned int i;
 
 	arena_take_all();
 	for (i = 0; (arena = arena_nth(i)) && !wrong; i++)
 		wrong = check_heap(&arena->heap, &at);
+	if (!wrong)
+		damaged = full_find_damage(&damage);
 	arena_release_all();
+	if (damaged)
+		full_tell("check: ", &damage);
 	if (wrong)
 		guard_warn("check: block %p: %s", at ? block_data(at) : NULL, wrong);
-	return wrong ? -1 : 0;
+	return wrong || damaged ? -1 : 0;
 }
