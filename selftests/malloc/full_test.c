@@ -27,8 +27,8 @@ static int free_twice(void)
 {
 	char *p = hide(malloc(100));
 
-	expect_line("free(%p): double free: the meta block says free (%zu bytes), expected a block in use",
-	    p, told_size(112, 100));
+	expect_warn("free(%p): double free: the meta block says free (%zu bytes), expected a block in use",
+		    p, told_size(112, 100));
 	free(p);
 	free(hide(p));
 	return 0;
@@ -38,8 +38,8 @@ static int free_misaligned(void)
 {
 	char *p = hide(malloc(100));
 
-	expect_line("free(%p): misaligned pointer: no data block begins here, expected a multiple of 16",
-	    p + 8);
+	expect_warn("free(%p): misaligned pointer: no data block begins here, expected a multiple of 16",
+		    p + 8);
 	free(p + 8);
 	return 0;
 }
@@ -48,8 +48,8 @@ static int free_inner_pointer(void)
 {
 	char *p = hide(calloc(1, 100));
 
-	expect_line("free(%p): foreign pointer or overwritten meta block: found 0x0 in front of it, expected the seal of a block in use",
-	    p + 48);
+	expect_warn("free(%p): foreign pointer or overwritten meta block: found 0x0 in front of it, expected the seal of a block in use",
+		    p + 48);
 	free(p + 48);
 	return 0;
 }
@@ -62,8 +62,8 @@ static int free_without_seal(void)
 
 	memset(p - 4, 'A', 4);
 	memcpy(&meta, p - 8, 8);
-	expect_line("free(%p): foreign pointer or overwritten meta block: found 0x%lx in front of it, expected the seal of a block in use",
-	    p, meta);
+	expect_warn("free(%p): foreign pointer or overwritten meta block: found 0x%lx in front of it, expected the seal of a block in use",
+		    p, meta);
 	free(p);
 	return 0;
 }
@@ -74,8 +74,8 @@ static int write_to_cached(void)
 
 	free(p);
 	memset(p + 8, 'A', 8);
-	expect_line("free block %p (104 bytes) was written to after free: found %p as its link, expected a link and its check",
-	    p, *(void **)p);
+	expect_warn("free block %p (104 bytes) was written to after free: found %p as its link, expected a link and its check",
+		    p, *(void **)p);
 	hide(malloc(100));
 	return 0;
 }
@@ -96,8 +96,8 @@ static void resize_it(void *p)
 static int spoil(char *p, size_t size, long offset, int expected, void (*then)(void *p))
 {
 	p = hide(p);
-	expect_line("block %p (%zu bytes): written %s: found 0x41 at offset %ld, expected 0x%x",
-	    p, size, offset < 0 ? "in front of it" : "past its end", offset, expected);
+	expect_warn("block %p (%zu bytes): written %s: found 0x41 at offset %ld, expected 0x%x",
+		    p, size, offset < 0 ? "in front of it" : "past its end", offset, expected);
 	p[offset] = 'A';
 	then(p);
 	return 0;
@@ -190,7 +190,8 @@ static int wrong_size(void)
 	free_sized(NULL, 7);
 	free_sized(malloc(100), 100);
 	free_aligned_sized(aligned_alloc(64, 128), 64, 128);
-	expect_line("free_sized(%p): wrong size: told 99 bytes, expected the 100 that were asked for", p);
+	expect_warn("free_sized(%p): wrong size: told 99 bytes, expected the 100 that were asked for",
+		    p);
 	free_sized(p, 99);
 	return 0;
 }
@@ -199,7 +200,8 @@ static int wrong_aligned_size(void)
 {
 	char *p = hide(aligned_alloc(64, 128));
 
-	expect_line("free_aligned_sized(%p): wrong size: told 64 bytes, expected the 128 that were asked for", p);
+	expect_warn("free_aligned_sized(%p): wrong size: told 64 bytes, expected the 128 that were asked for",
+		    p);
 	free_aligned_sized(p, 64, 64);
 	return 0;
 }
@@ -361,7 +363,8 @@ TEST(a_byte_in_front_of_the_data_is_found)
 {
 	static struct outcome outcome;
 	char *const full[] = { "BRKMALLOC_GUARD=full", NULL };
-	unsigned long offset = 0;
+	unsigned long offset;
+	const char *at;
 
 	EXPECT_STOPS("full", "underrun");
 	EXPECT_STOPS("full", "underrun_of_two_words");
@@ -370,10 +373,11 @@ TEST(a_byte_in_front_of_the_data_is_found)
 	EXPECT_STOPS("full", "underrun_of_mapped");
 	run_scenario(&outcome, "underrun_to_the_note", full);
 	EXPECT_TRUE(outcome_is_signal(&outcome, SIGABRT));
-	EXPECT_EQ(1, sscanf(outcome.text,
-			    "brkmalloc: block 0x%*x (0 bytes): the note of its size was overwritten: found 0x%*x at offset -%lu",
-			    &offset))
+	at = strstr(outcome.text, "(0 bytes): the note of its size was overwritten: found 0x");
+	ASSERT_NE(NULL, at)
 		TH_LOG("%s", outcome.text);
+	/* Which byte of its check differs nobody can say. */
+	offset = strtoul(strstr(at, "at offset -") + 11, NULL, 10);
 	EXPECT_TRUE(offset > 24 && offset <= 32);
 }
 

@@ -10,7 +10,7 @@
 #include "misuse.h"
 
 /* Write the line that is to be told. */
-void expect_line(const char *format, ...)
+void expect_warn(const char *format, ...)
 {
 	char line[300] = "brkmalloc: ";
 	size_t length = strlen(line);
@@ -27,8 +27,8 @@ void expect_line(const char *format, ...)
 int check_finds(const char *what, char *p, size_t size, long offset, int expected)
 {
 	REQUIRE(!brkmalloc_check());
-	expect_line("check: block %p (%zu bytes): %s: found 0x41 at offset %ld, expected 0x%x",
-	    p, size, what, offset, expected);
+	expect_warn("check: block %p (%zu bytes): %s: found 0x41 at offset %ld, expected 0x%x",
+		    p, size, what, offset, expected);
 	p[offset] = 'A';
 	return brkmalloc_check() == -1 ? 0 : 1;
 }
@@ -40,4 +40,12 @@ bool said_twice(const char *text)
 	size_t length = end ? end + 1 - text : 0;
 
 	return length && !strncmp(text, text + length, length) && !text[2 * length];
+}
+
+/* Is it one line? */
+bool said_once(const char *text)
+{
+	const char *end = strchr(text, '\n');
+
+	return end && !end[1];
 }

@@ -12,12 +12,16 @@
 
 #include "malloc_test.h"
 
+#define __printf(format, args) __attribute__(( \
+	__format__(printf, format, args)))
+
 #define SCENARIO(name) { #name, name }
 
 /* In a scenario. */
-__attribute__((format(printf, 1, 2))) void expect_line(const char *format, ...);
+__printf(1, 2) void expect_warn(const char *format, ...);
 int check_finds(const char *what, char *p, size_t size, long offset, int expected);
 
+bool said_once(const char *text);
 bool said_twice(const char *text);
 
 /* In a test. */
@@ -26,32 +30,27 @@ bool said_twice(const char *text);
 	char *const settings[] = { "BRKMALLOC_GUARD=" level, NULL };	\
 	run_scenario(&outcome, scenario, settings)
 
-/* The program is stopped, after one line, which is that. */
-#define EXPECT_STOPS(level, scenario) do {				\
-	RUN(level, scenario);						\
-	EXPECT_TRUE(outcome_is_signal(&outcome, SIGABRT) &&		\
-		    said_twice(outcome.text))				\
-		TH_LOG("%s: status 0x%x, wrote:\n%s", scenario,		\
+#define EXPECT_OUTCOME(level, scenario, condition) do {			\
+	const char *__scenario = scenario;				\
+	RUN(level, __scenario);						\
+	EXPECT_TRUE(condition)						\
+		TH_LOG("%s: status 0x%x, wrote:\n%s", __scenario,	\
 		       outcome.status, outcome.text);			\
 } while (0)
+
+/* The program is stopped, after one line, which is that. */
+#define EXPECT_STOPS(level, scenario)					\
+	EXPECT_OUTCOME(level, scenario, said_twice(outcome.text) &&	\
+		       outcome_is_signal(&outcome, SIGABRT))
 
 /* The program goes on, but was told. */
-#define EXPECT_TELLS(level, scenario) do {				\
-	RUN(level, scenario);						\
-	EXPECT_TRUE(outcome_is_exit(&outcome, 0) &&			\
-		    said_twice(outcome.text))				\
-		TH_LOG("%s: status 0x%x, wrote:\n%s", scenario,		\
-		       outcome.status, outcome.text);			\
-} while (0)
+#define EXPECT_TELLS(level, scenario)					\
+	EXPECT_OUTCOME(level, scenario, said_twice(outcome.text) &&	\
+		       outcome_is_exit(&outcome, 0))
 
-/* Nobody says anything. */
-#define EXPECT_SILENCE(level, scenario) do {				\
-	const char *end;						\
-	RUN(level, scenario);						\
-	end = strchr(outcome.text, '\n');				\
-	EXPECT_TRUE(outcome_is_exit(&outcome, 0) && end && !end[1])	\
-		TH_LOG("%s: status 0x%x, wrote:\n%s", scenario,		\
-		       outcome.status, outcome.text);			\
-} while (0)
+/* Nobody says anything but the scenario. */
+#define EXPECT_SILENCE(level, scenario)					\
+	EXPECT_OUTCOME(level, scenario, said_once(outcome.text) &&	\
+		       outcome_is_exit(&outcome, 0))
 
 #endif /* MISUSE_H */

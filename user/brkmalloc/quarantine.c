@@ -124,15 +124,12 @@ static void give_home(struct note *n)
 	arena_release(arena);
 }
 
-/* Bytes from the start of the page, if the outer block has a mapping of its own. */
-static void count_mapping(const struct note *n, int more)
+/* Length of the outer block's mapping, if it has one of its own. */
+static size_t mapping_bytes(const struct note *n)
 {
-	size_t in_page = (uintptr_t)n % os_page_size;
-
 	if (block_units(note_outer(n)))
-		return;
-	kept_mappings.blocks += more;
-	kept_mappings.bytes += more * (in_page + note_outer_bytes(n));
+		return 0;
+	return (uintptr_t)n % os_page_size + note_outer_bytes(n);
 }
 
 static void change_states(struct note *n)
@@ -153,7 +150,8 @@ static void release_oldest(void)
 		full_stop(&damage);
 	notes_remove(&kept, n);
 	kept_bytes -= note_outer_bytes(n);
-	count_mapping(n, -1);
+	kept_mappings.blocks -= !!mapping_bytes(n);
+	kept_mappings.bytes -= mapping_bytes(n);
 	give_home(n);
 }
 
@@ -176,7 +174,8 @@ void quarantine_put(struct note *n)
 	quarantine_fill(note_data(n), note_data(n) + n->requested);
 	notes_add(&kept, n);
 	kept_bytes += bytes;
-	count_mapping(n, 1);
+	kept_mappings.blocks += !!mapping_bytes(n);
+	kept_mappings.bytes += mapping_bytes(n);
 	while (kept_bytes > KEPT_BYTES)
 		release_oldest();
 }

@@ -39,7 +39,7 @@ static int show(const struct heap *heap, const struct block *b, size_t size,
 	const struct note *n = state == BRKMALLOC_TOP ? NULL : full_note(b);
 	size_t distance = n ? n->distance : 0;
 	struct brkmalloc_block block = {
-		.data	= block_data(b) + distance,
+		.data	= (char *)block_data(b) + distance,
 		.size	= size - distance,
 		.state	= state,
 		.arena	= heap->arena,
