@@ -13,7 +13,7 @@
  */
 #include "arena.h"
 #include "config.h"
-#include "guard.h"
+#include "full.h"
 #include "stock.h"
 #include "table.h"
 
@@ -292,6 +292,7 @@ void arena_take_all(void)
 {
 	unsigned int i;
 
+	lock_take(&full_lock);
 	lock_take(&arenas_lock);
 	for (i = 0; i < arenas_count; i++)
 		arena_take(arenas[i]);
@@ -306,10 +307,12 @@ static struct lock *nth_lock(unsigned int n)
 	struct lock *const last[] = { &break_lock, &stock_lock, &table_lock };
 
 	if (!n)
+		return &full_lock;
+	if (n == 1)
 		return &arenas_lock;
-	if (n <= arenas_count)
-		return &arenas[n - 1]->lock;
-	n -= arenas_count + 1;
+	if (n < arenas_count + 2)
+		return &arenas[n - 2]->lock;
+	n -= arenas_count + 2;
 	return n < sizeof(last) / sizeof(last[0]) ? last[n] : NULL;
 }
 

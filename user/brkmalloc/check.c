@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "brkmalloc.h"
 #include "cache.h"
+#include "full.h"
 #include "guard.h"
 #include "large.h"
 #include "stock.h"
@@ -37,6 +38,8 @@ static const char *check_block(const struct heap *heap, const struct block *b,
 		return "two free blocks touch";
 	if (*block_word_before(block_after(b)) != size)
 		return "a footer differs from its meta block";
+	if (quarantine_spoiled(b, (const char *)block_word_before(block_after(b))))
+		return "it was written to after free";
 	return NULL;
 }
 
@@ -92,7 +95,9 @@ static const char *check_region(const struct heap *heap, struct region *region,
 	}
 	*at = b;
 	if (b == heap->top)
-		return prev_is_free ? "the block before the top is free" : NULL;
+		return prev_is_free ? "the block before the top is free" :
+		       quarantine_spoiled(b, heap->fresh) ?
+		       "it was written to after free" : NULL;
 	/* Less than a block may be left over behind the fence. */
 	if ((const char *)b > end || end - (const char *)b >= (long)BLOCK_MIN)
 		return "the fence of a region is not at its end";
@@ -104,7 +109,7 @@ static bool is_within_break(const struct region *region)
 {
 	uintptr_t start = (uintptr_t)region;
 
-	return region->mapped || (start >= break_low &&
+	return region->mapped || !guard_is_on() || (start >= break_low &&
 				  start + region->size <= break_low + (break_units << BLOCK_SHIFT));
 }
 
@@ -160,7 +165,9 @@ EXPORT int brkmalloc_check(void)
 {
 	const struct block *at = NULL;
 	const char *wrong = NULL;
+	struct damage damage;
 	struct arena *arena;
+	bool damaged = false;
 	unsigned int i;
 
 	arena_take_all();
@@ -172,8 +179,12 @@ EXPORT int brkmalloc_check(void)
 		wrong = large_check(&at);
 	if (!wrong)
 		wrong = stock_check();
+	if (!wrong)
+		damaged = full_find_damage(&damage);
 	arena_release_all();
+	if (damaged)
+		full_tell("check: ", &damage);
 	if (wrong)
 		guard_warn("check: block %p: %s", at ? block_data(at) : NULL, wrong);
-	return wrong ? -1 : 0;
+	return wrong || damaged ? -1 : 0;
 }

@@ -17,6 +17,7 @@
 
 #include "block.h"
 #include "config.h"
+#include "full.h"
 #include "stats.h"
 
 #define EXPORT	__attribute__((visibility("default")))
@@ -26,11 +27,13 @@
 /**
  * free_sized() - free() of C23 for who still knows the size
  * @data: a data block of malloc, calloc or realloc, or NULL
- * @size: as asked for; the meta block knows it, too
+ * @size: as asked for; the meta block knows it, too, so it is only looked at with
+ *	BRKMALLOC_GUARD=full
  */
 EXPORT void free_sized(void *data, size_t size)
 {
-	(void)size;
+	if (full_is_on())
+		full_check_size("free_sized", data, size);
 	free(data);
 }
 
@@ -38,12 +41,13 @@ EXPORT void free_sized(void *data, size_t size)
  * free_aligned_sized() - the same for aligned_alloc
  * @data: a data block of aligned_alloc, or NULL
  * @align: as asked for; not needed
- * @size: as asked for; not needed
+ * @size: as asked for; as in free_sized()
  */
 EXPORT void free_aligned_sized(void *data, size_t align, size_t size)
 {
 	(void)align;
-	(void)size;
+	if (full_is_on())
+		full_check_size("free_aligned_sized", data, size);
 	free(data);
 }
 

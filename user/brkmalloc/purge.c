@@ -18,6 +18,7 @@
  *
  * When much more is free than is in use everything goes, new or old.
  */
+#include "full.h"
 #include "guard.h"
 #include "heap.h"
 
@@ -43,14 +44,17 @@ static struct long_block *long_of(struct block *b)
 	return (struct long_block *)b;
 }
 
-/* Give back the whole pages inside a free block. Return: their bytes. */
+/*
+ * Give back the whole pages inside a free block. Return: their bytes. Not if somebody
+ * wants to know later whether they were written to.
+ */
 static size_t purge_block(struct heap *heap, struct block *b)
 {
 	char *start = (char *)align_up((uintptr_t)(long_of(b) + 1), os_page_size);
 	char *end = (char *)align_down((uintptr_t)block_word_before(block_after(b)),
 				       os_page_size);
 
-	if (end <= start || !os_purge(start, end - start))
+	if (end <= start || full_is_on() || !os_purge(start, end - start))
 		return 0;
 	long_of(b)->age = AGE_PURGED;
 	heap->purged += block_size(b);

@@ -10,7 +10,8 @@
  *   - when the heap grows, the stock becomes smaller by as much;
  *   - there is never more than STOCK_BYTES.
  *
- * What is oldest goes first.
+ * What is oldest goes first. With BRKMALLOC_GUARD=full there is none: who uses a
+ * block that was unmapped is stopped by the kernel.
  */
 #include "block.h"
 #include "config.h"
@@ -192,7 +193,7 @@ void stock_resized(size_t from, size_t to)
  */
 void stock_put(struct piece piece)
 {
-	bool kept = piece.length <= STOCK_BYTES;
+	bool kept = piece.length <= STOCK_BYTES && config.guard != GUARD_FULL;
 
 	lock_take(&stock_lock);
 	note_use(-1, -(long)piece.length);

@@ -6,7 +6,7 @@
  * says how long its block is, and through the table of blocks with a mapping of
  * their own.
  */
-#include "arena.h"
+#include "full.h"
 #include "large.h"
 #include "table.h"
 #include "walk.h"
@@ -31,6 +31,8 @@ static enum brkmalloc_state state_of(const struct block *b)
 		return BRKMALLOC_USED;
 	case BLOCK_FREE:
 		return BRKMALLOC_FREE;
+	case BLOCK_MAPPED:
+		return BRKMALLOC_MAPPED;
 	case BLOCK_KEPT:
 		return BRKMALLOC_KEPT;
 	default:
@@ -38,13 +40,32 @@ static enum brkmalloc_state state_of(const struct block *b)
 	}
 }
 
-static int show(const struct heap *heap, const struct block *b, size_t size,
-		enum brkmalloc_state state, brkmalloc_visit visit, void *arg)
+/* A block of @size bytes of data. The full guard may have put something in front. */
+static int show(const struct block *b, size_t size, unsigned int arena,
+		brkmalloc_visit visit, void *arg)
 {
+	const struct note *n = full_note(b);
 	struct brkmalloc_block block = {
 		.data	= block_data(b),
 		.size	= size,
-		.state	= state,
+		.state	= state_of(b),
+		.arena	= arena,
+	};
+
+	if (n) {
+		block.data = note_data(n);
+		block.size -= n->distance;
+		block.requested = n->requested;
+	}
+	return visit(&block, arg);
+}
+
+static int show_top(const struct heap *heap, brkmalloc_visit visit, void *arg)
+{
+	struct brkmalloc_block block = {
+		.data	= block_data(heap->top),
+		.size	= heap->end - (char *)block_data(heap->top),
+		.state	= BRKMALLOC_TOP,
 		.arena	= heap->arena,
 	};
 
@@ -79,13 +100,13 @@ const struct block *walk_region(const struct heap *heap, struct region *region,
 	for (*result = 0; !walk_is_end(heap, region, b); b = block_after(b)) {
 		if (!leads_on(region, b))
 			return b;
-		*result = show(heap, b, block_usable(b), state_of(b), visit, arg);
+		*result = show(b, block_usable(b), heap->arena, visit, arg);
 		if (*result)
 			return b;
 	}
 	if (b != heap->top)
 		return b;
-	*result = show(heap, b, heap->end - (char *)block_data(b), BRKMALLOC_TOP, visit, arg);
+	*result = show_top(heap, visit, arg);
 	return NULL;
 }
 
@@ -100,10 +121,6 @@ const struct block *walk_region(const struct heap *heap, struct region *region,
  */
 int walk_mapped(brkmalloc_visit visit, void *arg)
 {
-	struct brkmalloc_block block = {
-		.state	= BRKMALLOC_MAPPED,
-		.arena	= BRKMALLOC_NO_ARENA,
-	};
 	const struct block *b;
 	struct piece piece;
 	uint32_t place = 0;
@@ -111,9 +128,8 @@ int walk_mapped(brkmalloc_visit visit, void *arg)
 
 	while (!result && (b = table_next(&place))) {
 		piece = large_mapping(b);
-		block.data = block_data(b);
-		block.size = piece.start + piece.length - (char *)block.data;
-		result = visit(&block, arg);
+		result = show(b, piece.start + piece.length - (char *)block_data(b),
+			      BRKMALLOC_NO_ARENA, visit, arg);
 	}
 	return result;
 }
