@@ -9,9 +9,43 @@
 #include "kselftest_harness.h"
 #include "malloc_test.h"
 
-const struct scenario scenarios[] = { { } };
-
 #define BLOCKS	1000
+
+/* With the full guard what was asked for is known, and what was freed is kept. */
+static int knows_what_was_asked_for(void)
+{
+	struct brkmalloc_stats before, after;
+	void *small = malloc(101), *large = malloc(MIB + 1);
+	size_t padding;
+
+	REQUIRE(block_at_data(small).requested == 101);
+	REQUIRE(block_at_data(small).state == BRKMALLOC_USED);
+	REQUIRE(block_at_data(large).requested == MIB + 1);
+	REQUIRE(block_at_data(large).state == BRKMALLOC_MAPPED);
+	brkmalloc_stats(&before);
+	hide(malloc(1001));
+	brkmalloc_stats(&after);
+	REQUIRE(after.asked - before.asked == 1001);
+	padding = after.padding - before.padding;
+	REQUIRE(padding && padding == after.given - before.given - 1001);
+	REQUIRE(after.internal == (double)after.padding / (after.asked + after.padding));
+	free(small);
+	REQUIRE(block_at_data(small).state == BRKMALLOC_KEPT);
+	brkmalloc_stats(&before);
+	REQUIRE(before.kept_blocks == after.kept_blocks + 1);
+	REQUIRE(after.asked - before.asked == 101);
+	return 0;
+}
+
+const struct scenario scenarios[] = {
+	{ "knows_what_was_asked_for",	knows_what_was_asked_for },
+	{ }
+};
+
+TEST(with_the_full_guard_it_is_known_what_was_asked_for)
+{
+	EXPECT_SCENARIO_PASSES("knows_what_was_asked_for", "BRKMALLOC_GUARD=full");
+}
 
 TEST(a_walk_shows_each_block_with_its_size_and_its_state)
 {

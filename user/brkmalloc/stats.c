@@ -150,8 +150,8 @@ EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
 		note_arena(stats, &arena->heap);
 	note_mapped(stats);
 	stats->stock_bytes = stock_bytes();
-	stats->break_moves = os_count.break_moves;
-	stats->mmaps = os_count.maps;
+	stats->break_moves = PEEK(os_count.break_moves);
+	stats->mmaps = PEEK(os_count.maps);
 	arena_release_all();
 	conclude(stats);
 }
