@@ -5,8 +5,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kselftest_harness.h"
 #include "malloc_test.h"
@@ -24,12 +26,21 @@ static int maps_from_4096(void)
 	return 0;
 }
 
-static int maps_nothing(void)
+static int maps_so_many(void)
 {
-	REQUIRE(mallopt(M_MMAP_MAX, 100) == 1);
+	void *mapped = malloc(MIB);
+
+	REQUIRE(!in_heap(mapped));
+	REQUIRE(mallopt(M_MMAP_MAX, 2) == 1);
+	REQUIRE(!in_heap(malloc(MIB)));
+	REQUIRE(in_heap(malloc(MIB)));
+	free(mapped);
 	REQUIRE(!in_heap(malloc(MIB)));
 	REQUIRE(mallopt(M_MMAP_MAX, 0) == 1);
 	REQUIRE(in_heap(malloc(MIB)));
+	/* For which there is no place in a heap. */
+	REQUIRE(malloc(300 * MIB));
+	REQUIRE(mallopt(M_MMAP_MAX, -1) == 0);
 	return 0;
 }
 
@@ -55,9 +66,87 @@ static int trims_when_told(void)
 	return 0;
 }
 
+static int trims_a_large_heap_when_told(void)
+{
+	REQUIRE(mallopt(M_MMAP_THRESHOLD, 100 * MIB) == 1);
+	REQUIRE(mallopt(M_TRIM_THRESHOLD, MIB) == 1);
+	hide(malloc(90 * MIB));
+	REQUIRE(trimmed(4 * MIB) >= 3 * (long)MIB);
+	return 0;
+}
+
+static bool enough;
+
+static void *allocate(void *arg)
+{
+	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED))
+		free(hide(malloc(5000)));
+	return arg;
+}
+
+static int hold_the_locks(const struct brkmalloc_block *block, void *arg)
+{
+	struct timespec moment = { .tv_nsec = 1000000 };
+
+	nanosleep(&moment, NULL);
+	return 1;
+}
+
+static size_t arenas(void)
+{
+	struct brkmalloc_stats stats;
+
+	brkmalloc_stats(&stats);
+	return stats.arenas;
+}
+
+/*
+ * A thread that has to wait for its arena again and again moves to another. On a busy
+ * machine it may take a while until it had to.
+ */
+static size_t arenas_of_two_threads(int tries)
+{
+	pthread_t thread;
+	int i;
+
+	hide(malloc(1));
+	REQUIRE(!pthread_create(&thread, NULL, allocate, NULL));
+	for (i = 0; i < tries && arenas() < 2; i++)
+		brkmalloc_walk(hold_the_locks, NULL);
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	return arenas();
+}
+
+static int has_one_arena(void)
+{
+	REQUIRE(mallopt(M_ARENA_MAX, 1) == 1);
+	REQUIRE(arenas_of_two_threads(300) == 1);
+	return 0;
+}
+
+static int has_two_arenas(void)
+{
+	REQUIRE(mallopt(M_ARENA_MAX, 1) == 1);
+	REQUIRE(mallopt(M_ARENA_MAX, 0) == 1);
+	REQUIRE(mallopt(M_ARENA_MAX, -1) == 0);
+	REQUIRE(arenas_of_two_threads(10000) == 2);
+	return 0;
+}
+
+static int tells_of_two_arenas(void)
+{
+	REQUIRE(arenas_of_two_threads(10000) == 2);
+	return malloc_info(0, stdout);
+}
+
 const struct scenario scenarios[] = {
 	{ "maps_from_4096",	maps_from_4096 },
-	{ "maps_nothing",	maps_nothing },
+	{ "maps_so_many",	maps_so_many },
+	{ "trims_a_large_heap_when_told", trims_a_large_heap_when_told },
+	{ "has_one_arena",	has_one_arena },
+	{ "has_two_arenas",	has_two_arenas },
+	{ "tells_of_two_arenas", tells_of_two_arenas },
 	{ "trims_when_told",	trims_when_told },
 	{ }
 };
@@ -65,14 +154,20 @@ const struct scenario scenarios[] = {
 TEST(mallopt_moves_the_thresholds_whatever_the_environment_says)
 {
 	EXPECT_SCENARIO_PASSES("maps_from_4096", "BRKMALLOC_MMAP_THRESHOLD=1M");
-	EXPECT_SCENARIO_PASSES("maps_nothing", "BRKMALLOC_TRIM_THRESHOLD=1G");
+	EXPECT_SCENARIO_PASSES("maps_so_many", "BRKMALLOC_TRIM_THRESHOLD=1G");
 	EXPECT_SCENARIO_PASSES("trims_when_told", "BRKMALLOC_TRIM_THRESHOLD=1M");
+	EXPECT_SCENARIO_PASSES("trims_a_large_heap_when_told", NULL);
+}
+
+TEST(mallopt_limits_the_arenas)
+{
+	EXPECT_SCENARIO_PASSES("has_one_arena", NULL);
+	EXPECT_SCENARIO_PASSES("has_two_arenas", "BRKMALLOC_ARENAS=1");
 }
 
 TEST(mallopt_accepts_what_is_tuning_and_refuses_what_it_cannot_do)
 {
 	errno = 3;
-	EXPECT_EQ(1, mallopt(M_ARENA_MAX, 1));
 	EXPECT_EQ(1, mallopt(M_ARENA_TEST, 4));
 	EXPECT_EQ(1, mallopt(M_TOP_PAD, 1 << 20));
 	EXPECT_EQ(1, mallopt(M_MXFAST, 0));
@@ -134,6 +229,24 @@ TEST(mallinfo_follows_what_the_program_takes_and_gives)
 	free(large);
 	EXPECT_EQ(before.hblks, mallinfo2().hblks);
 	free(blocks[HELD - 1]);
+}
+
+TEST(mallinfo_tells_what_a_threads_cache_keeps)
+{
+	struct mallinfo2 before, after;
+	void *blocks[10];
+	size_t i;
+
+	for (i = 0; i < 10; i++)
+		blocks[i] = malloc(104);
+	before = mallinfo2();
+	for (i = 0; i < 10; i++)
+		free(blocks[i]);
+	after = mallinfo2();
+	EXPECT_EQ(10, after.smblks - before.smblks);
+	EXPECT_EQ(10 * 112, after.fsmblks - before.fsmblks);
+	EXPECT_EQ(10 * 112, after.fordblks - before.fordblks);
+	EXPECT_EQ(10 * 112, before.uordblks - after.uordblks);
 }
 
 /* Each run of digits becomes N, each run of blanks one. */
@@ -257,6 +370,22 @@ TEST(malloc_info_ends_with_the_c_librarys_elements)
 		last = found++;
 	ASSERT_NE(NULL, last);
 	EXPECT_STREQ(end, last);
+}
+
+TEST(malloc_info_has_a_heap_for_each_arena)
+{
+	static struct outcome outcome;
+	const char *xml = outcome.text;
+	size_t total = 0;
+
+	run_scenario(&outcome, "tells_of_two_arenas", NULL);
+	EXPECT_TRUE(outcome_is_exit(&outcome, 0));
+	EXPECT_EQ(0, next_number(&xml, "<heap nr=\""));
+	total += next_number(&xml, "<system type=\"current\" size=\"");
+	EXPECT_EQ(1, next_number(&xml, "<heap nr=\""));
+	total += next_number(&xml, "<system type=\"current\" size=\"");
+	EXPECT_EQ(SIZE_MAX, next_number(&xml, "<heap nr=\""));
+	EXPECT_EQ(total, next_number(&xml, "<system type=\"current\" size=\""));
 }
 
 TEST(malloc_info_refuses_options_and_tells_of_a_full_disk)

@@ -212,7 +212,7 @@ TEST(nothing_but_the_api_leaves_the_library)
 	run_shell(&outcome, command, NULL);
 	EXPECT_STREQ("aligned_alloc\ncalloc\ncfree\nfree\n"
 		     "free_aligned_sized\nfree_sized\nmallinfo\nmallinfo2\n"
-		     "malloc\nmalloc_info\nmalloc_stats\n"
+		     "malloc\nmalloc_info\nmalloc_stats\nmalloc_trim\n"
 		     "malloc_usable_size\nmallopt\nmemalign\n"
 		     "posix_memalign\npvalloc\nrealloc\nreallocarray\n"
 		     "valloc\n",

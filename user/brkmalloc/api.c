@@ -18,16 +18,24 @@
 
 #include "cache.h"
 #include "config.h"
+#include "dump.h"
+#include "full.h"
 #include "guard.h"
 #include "large.h"
+#include "probes.h"
 #include "stock.h"
 
 #define EXPORT		__attribute__((visibility("default")))
-#define noinline	__attribute__((noinline))
 #define ALLOC_MAX	((size_t)PTRDIFF_MAX >> 16)	/* no machine has more: 128 TiB */
 
 struct secret secret = { .link = 1 };	/* never zero, see cache_nil */
 
+/*
+ * malloc of fewer bytes looks into the cache of its thread first. One of them is zero:
+ * with the default guards malloc() itself looks, without any malloc_unguarded(), so
+ * that the choice is not an instruction of the former; with all of them neither does.
+ */
+static size_t guarded_bytes = CACHE_DATA_MAX + 1, unguarded_bytes;
 static bool started;
 static struct lock start_lock = LOCK_INITIALIZER;
 
@@ -48,6 +56,10 @@ static void start(void)
 		draw_secret();
 		config_read();
 		cache_watch_threads();
+		if (config.guard != GUARD_DEFAULT)
+			__atomic_store_n(&guarded_bytes, 0, __ATOMIC_RELAXED);
+		if (config.guard == GUARD_OFF)
+			__atomic_store_n(&unguarded_bytes, CACHE_DATA_MAX + 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	}
 	lock_release(&start_lock);
@@ -65,6 +77,7 @@ static void load(void)
 	start_once();
 	arena_watch_fork();
 	cache_watch_fork();
+	dump_watch();
 }
 
 static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t align,
@@ -78,14 +91,13 @@ static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t alig
 	return arena_carve_aligned(arena, size, align);
 }
 
-static struct block *alloc_heap(size_t bytes, size_t align, size_t *dirty)
+static struct block *alloc_heap(struct arena *arena, size_t bytes, size_t align,
+				size_t *dirty)
 {
-	struct arena *arena;
 	struct block *b;
 
 	if (bytes + align > HEAP_DATA_MAX)
 		return NULL;
-	arena = cache_arena();
 	arena_take(arena);
 	b = alloc_locked(arena, bytes, align, dirty);
 	arena_release(arena);
@@ -95,6 +107,17 @@ static struct block *alloc_heap(size_t bytes, size_t align, size_t *dirty)
 static bool is_large(size_t bytes, size_t align)
 {
 	return bytes >= config.mmap_threshold || bytes + align > HEAP_DATA_MAX;
+}
+
+/* A large block for which there is no mapping, as they are limited, is tried in the heap. */
+static struct block *alloc_block(struct arena *arena, size_t bytes, size_t align, bool zero,
+				 size_t *dirty)
+{
+	struct block *b = NULL;
+
+	if (is_large(bytes, align))
+		b = large_alloc(bytes, align, zero, dirty);
+	return b ? b : alloc_heap(arena, bytes, align, dirty);
 }
 
 /*
@@ -122,44 +145,79 @@ static struct block *alloc_last(size_t bytes, size_t align, bool zero, size_t *d
 	return b;
 }
 
+static void *alloc_guarded(size_t bytes, size_t align, bool zero, size_t *dirty)
+{
+	size_t outer_bytes = bytes + full_extra(align);
+	struct arena *arena = arena_nth(0);
+	void *data = NULL;
+	struct block *b;
+
+	lock_take(&full_lock);
+	b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
+	if (!b && quarantine_empty())
+		b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
+	if (b)
+		data = full_dress(b, bytes, align, zero, dirty);
+	lock_release(&full_lock);
+	return data;
+}
+
 /*
  * All allocation that a cache cannot serve comes through here. If the data is to be
- * @zero, @dirty is how many bytes at its start may not be yet. A large block for
- * which there is no mapping (their number is limited) is tried in the heap.
+ * @zero, @dirty is how many bytes at its start may not be yet.
  */
 static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
 {
+	bool is_small = bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN;
 	struct block *b = NULL;
-	void *data;
+	void *data = NULL;
 
 	start_once();
 	*dirty = SIZE_MAX;
-	if (bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN) {
-		data = cache_fetch(block_size_for(bytes));
-		if (likely(data))
-			return data;
-	} else if (bytes <= ALLOC_MAX && align <= ALLOC_MAX - bytes) {
-		if (is_large(bytes, align))
-			b = large_alloc(bytes, align, zero, dirty);
-		if (!b)
-			b = alloc_heap(bytes, align, dirty);
-	} else {
+	if (bytes > ALLOC_MAX || align > ALLOC_MAX - bytes) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (unlikely(!b))
+	if (unlikely(full_is_on())) {
+		data = alloc_guarded(bytes, align, zero, dirty);
+	} else if (is_small) {
+		data = cache_fetch(block_size_for(bytes));
+		if (likely(data))
+			return data;
+	} else {
+		b = alloc_block(cache_arena(), bytes, align, zero, dirty);
+	}
+	if (!data && !b && !full_is_on())
 		b = alloc_last(bytes, align, zero, dirty);
-	if (likely(b))
-		return block_data(b);
-	errno = ENOMEM;
-	return NULL;
+	if (b)
+		data = block_data(b);
+	if (unlikely(!data))
+		errno = ENOMEM;
+	return data;
 }
 
 static noinline void *malloc_slow(size_t size)
 {
 	size_t dirty;
+	void *data = alloc(size, BLOCK_ALIGN, false, &dirty);
 
-	return alloc(size, BLOCK_ALIGN, false, &dirty);
+	PROBE_MALLOC(size, data);
+	return data;
+}
+
+/* With BRKMALLOC_GUARD=off; otherwise what is large comes through here. */
+static noinline void *malloc_unguarded(size_t size)
+{
+	void *data;
+
+	if (likely(size < PEEK(unguarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), false);
+		if (likely(data)) {
+			PROBE_MALLOC(size, data);
+			return data;
+		}
+	}
+	return malloc_slow(size);
 }
 
 static bool is_power_of_two(size_t n)
@@ -169,13 +227,16 @@ static bool is_power_of_two(size_t n)
 
 static void *alloc_aligned(size_t align, size_t bytes)
 {
+	void *data;
 	size_t dirty;
 
 	if (!is_power_of_two(align)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
+	data = alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
+	PROBE_MALLOC(bytes, data);
+	return data;
 }
 
 /**
@@ -188,12 +249,14 @@ EXPORT void *malloc(size_t size)
 {
 	void *data;
 
-	if (likely(size <= CACHE_DATA_MAX)) {
-		data = cache_pop(cache_bin_for(size));
-		if (likely(data))
-			return data;
+	if (likely(size < PEEK(guarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), true);
+		if (unlikely(!data))
+			return malloc_slow(size);
+		PROBE_MALLOC(size, data);
+		return data;
 	}
-	return malloc_slow(size);
+	return malloc_unguarded(size);
 }
 
 /**
@@ -219,34 +282,80 @@ EXPORT void *calloc(size_t n, size_t size)
 		dirty = bytes;
 	} else {
 		data = alloc(bytes, BLOCK_ALIGN, true, &dirty);
+		PROBE_MALLOC(bytes, data);
 	}
 	if (likely(data))
 		memset(data, 0, dirty < bytes ? dirty : bytes);
 	return data;
 }
 
+/* What lies in no memory of the break comes to free_block() even if there is room. */
+static bool has_room(size_t bin)
+{
+	return cache.room[bin] > 0 || cache_make_room(bin);
+}
+
 static void free_block(struct block *b)
 {
 	size_t bin = block_units(b);
 
-	if (bin < CACHE_BINS &&
-	    (cache_push(bin, b) || (cache_make_room(bin) && cache_push(bin, b))))
-		return;
-	cache_give_home(b);
+	if (block_state(b) == BLOCK_MAPPED)
+		large_free(b);
+	else if (bin >= CACHE_BINS || !has_room(bin) || !cache_push(bin, b, true))
+		cache_give_home(b);
+}
+
+/* The block of @data, which may be anything unless guards are off. */
+static struct block *block_given(const char *caller, const void *data)
+{
+	return guard_is_on() ? guard_data(caller, data) : block_of(data);
 }
 
 static noinline void free_slow(void *data)
 {
-	struct block *b;
+	struct block *b = block_of(data);
 
-	if (!data)
-		return;
 	start_once();
-	b = guard_data("free", data);
-	if (block_state(b) == BLOCK_MAPPED)
-		large_free(b);
-	else
-		free_block(b);
+	if (likely(config.guard == GUARD_DEFAULT)) {
+		b = guard_data("free", data);
+	} else if (full_is_on()) {
+		full_free(data);
+		return;
+	}
+	free_block(b);
+}
+
+/* With BRKMALLOC_GUARD=off; otherwise all that is not small comes through here. */
+static noinline void free_unguarded(void *data)
+{
+	struct block *b = block_of(data);
+	size_t units;
+
+	if (unlikely(!data))
+		return;
+	if (likely(!guard_is_on())) {
+		units = block_units(b);
+		if (likely(units && units < CACHE_BINS) && likely(cache_push(units, b, false)))
+			return;
+	}
+	free_slow(data);
+}
+
+/* What free does, and realloc when it has copied. */
+static inline void give(void *data)
+{
+	struct block *b = block_of(data);
+	uint64_t units;
+
+	if (likely(extent_has_place((uintptr_t)data))) {
+		units = block_units(b);
+		if (likely(block_state_for(b, units) == BLOCK_USED) &&
+		    likely(units < CACHE_BINS) && likely(cache_push(units, b, true)))
+			return;
+		free_slow(data);
+	} else {
+		free_unguarded(data);
+	}
 }
 
 /**
@@ -257,16 +366,8 @@ static noinline void free_slow(void *data)
  */
 EXPORT void free(void *data)
 {
-	struct block *b = block_of(data);
-	uint64_t units;
-
-	if (likely(extent_has_place((uintptr_t)data))) {
-		units = block_units(b);
-		if (likely(block_state_for(b, units) == BLOCK_USED) &&
-		    likely(units < CACHE_BINS) && likely(cache_push(units, b)))
-			return;
-	}
-	free_slow(data);
+	PROBE_FREE(data);
+	give(data);
 }
 
 static size_t usable(const struct block *b)
@@ -276,11 +377,12 @@ static size_t usable(const struct block *b)
 
 static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
 {
-	void *copy = malloc(bytes);
+	size_t dirty;
+	void *copy = alloc(bytes, BLOCK_ALIGN, false, &dirty);
 
 	if (copy) {
 		memcpy(copy, data, old_bytes < bytes ? old_bytes : bytes);
-		free(data);
+		give(data);
 	} else if (bytes <= old_bytes) {
 		copy = data;
 	}
@@ -306,28 +408,14 @@ static struct block *resize_in_heap(struct block *b, size_t size)
 	return done ? b : NULL;
 }
 
-/**
- * realloc() - see realloc(3)
- * @data: a data block, or NULL
- * @size: bytes wanted
- *
- * Size zero frees, as with the GNU C library. A block that becomes shorter
- * never fails.
- *
- * Return: the data block where it is now, or NULL and ENOMEM.
- */
-EXPORT void *realloc(void *data, size_t size)
+static void *resize(void *data, size_t size)
 {
 	struct block *b, *now = NULL;
 
-	if (!data)
-		return malloc(size);
-	if (!size) {
-		free(data);
-		return NULL;
-	}
 	start_once();
-	b = guard_data("realloc", data);
+	if (full_is_on())
+		return resize_by_copy(data, full_size("realloc", data), size);
+	b = block_given("realloc", data);
 	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
@@ -342,6 +430,32 @@ EXPORT void *realloc(void *data, size_t size)
 		now = resize_in_heap(b, block_size_for(size));
 	}
 	return now ? block_data(now) : resize_by_copy(data, usable(b), size);
+}
+
+/**
+ * realloc() - see realloc(3)
+ * @data: a data block, or NULL
+ * @size: bytes wanted
+ *
+ * Size zero frees, as with the GNU C library. A block that becomes shorter
+ * never fails. With BRKMALLOC_GUARD=full it moves each time, so that who still uses
+ * the old place is found.
+ *
+ * Return: the data block where it is now, or NULL and ENOMEM.
+ */
+EXPORT void *realloc(void *data, size_t size)
+{
+	void *now;
+
+	if (!data)
+		return malloc(size);
+	if (!size) {
+		free(data);
+		return NULL;
+	}
+	now = resize(data, size);
+	PROBE_REALLOC(data, size, now);
+	return now;
 }
 
 /**
@@ -451,5 +565,7 @@ EXPORT size_t malloc_usable_size(void *data)
 	if (!data)
 		return 0;
 	start_once();
-	return usable(guard_data("malloc_usable_size", data));
+	if (full_is_on())
+		return full_size("malloc_usable_size", data);
+	return usable(block_given("malloc_usable_size", data));
 }

@@ -13,8 +13,9 @@
  */
 #include "arena.h"
 #include "config.h"
-#include "guard.h"
+#include "full.h"
 #include "stock.h"
+#include "table.h"
 
 #define WAITED_ENOUGH	16	/* times, before a thread moves */
 
@@ -138,7 +139,7 @@ static struct arena *arena_new(void)
 {
 	struct arena *arena;
 
-	if (arenas_count == config.arena_max)
+	if (arenas_count >= config.arena_max)
 		return NULL;
 	arena = (struct arena *)os_map(align_up(sizeof(*arena), os_page_size));
 	if (!arena)
@@ -284,18 +285,57 @@ struct block *arena_carve_aligned(struct arena *arena, size_t size, size_t align
 /**
  * arena_take_all() - bring everything to rest
  *
- * After it nobody else changes a heap or the stock of mappings; the caches of
+ * After it nobody else changes a heap, the stock of mappings or the table; the caches of
  * other threads do change.
  */
 void arena_take_all(void)
 {
 	unsigned int i;
 
+	lock_take(&full_lock);
 	lock_take(&arenas_lock);
 	for (i = 0; i < arenas_count; i++)
 		arena_take(arenas[i]);
 	lock_take(&break_lock);
 	lock_take(&stock_lock);
+	lock_take(&table_lock);
+}
+
+/* All locks in the order in which they are taken. */
+static struct lock *nth_lock(unsigned int n)
+{
+	struct lock *const last[] = { &break_lock, &stock_lock, &table_lock };
+
+	if (!n)
+		return &full_lock;
+	if (n == 1)
+		return &arenas_lock;
+	if (n < arenas_count + 2)
+		return &arenas[n - 2]->lock;
+	n -= arenas_count + 2;
+	return n < sizeof(last) / sizeof(last[0]) ? last[n] : NULL;
+}
+
+/**
+ * arena_try_all() - the same if nobody has any of the locks
+ *
+ * For signal handlers, too.
+ *
+ * Return: whether all are ours now.
+ */
+bool arena_try_all(void)
+{
+	struct lock *lock;
+	unsigned int n;
+
+	for (n = 0; (lock = nth_lock(n)); n++) {
+		if (lock_try(lock))
+			continue;
+		while (n--)
+			lock_drop(nth_lock(n));
+		return false;
+	}
+	return true;
 }
 
 /**
@@ -303,13 +343,12 @@ void arena_take_all(void)
  */
 void arena_release_all(void)
 {
-	unsigned int i = arenas_count;
+	unsigned int n = 0;
 
-	lock_release(&stock_lock);
-	lock_release(&break_lock);
-	while (i--)
-		arena_release(arenas[i]);
-	lock_release(&arenas_lock);
+	while (nth_lock(n))
+		n++;
+	while (n--)
+		lock_release(nth_lock(n));
 }
 
 static void before_fork(void)

@@ -43,6 +43,7 @@ void arena_gather(struct arena *arena);
 void arena_free(struct arena *arena, struct block *list, struct block *last,
 		size_t count);
 void arena_take_all(void);
+bool arena_try_all(void);
 void arena_release_all(void);
 void arena_watch_fork(void);
 

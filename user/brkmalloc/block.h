@@ -59,6 +59,7 @@
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
 
 /*
  * What another thread may write or read at the same time: a plain load or store of
@@ -90,7 +91,8 @@
  * @BLOCK_CACHED: the cache of a thread, or it is on its way home from there
  * @BLOCK_FREE: the heap, in a free list
  * @BLOCK_MAPPED: the program; a mapping of its own
- * @BLOCK_KEPT: the quarantine, see full.c
+ * @BLOCK_KEPT: the quarantine, see quarantine.c
+ * @BLOCK_GUARDED: the program; there are redzones around it, see full.h
  * @BLOCK_FENCE: nobody, the end of a region
  * @BLOCK_STATES: anything from here on is no meta block
  */
@@ -100,6 +102,7 @@ enum block_state {
 	BLOCK_FREE,
 	BLOCK_MAPPED,
 	BLOCK_KEPT,
+	BLOCK_GUARDED,
 	BLOCK_FENCE,
 	BLOCK_STATES,
 };

@@ -80,8 +80,7 @@ static struct chain cut(size_t bin, size_t most)
 
 	for (; b != &cache_nil && block_arena(b) == arena && chain.count < most;
 	     b = block_next(b)) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
+		guard_cached(b);
 		chain.last = b;
 		chain.count++;
 	}
@@ -107,7 +106,7 @@ static void give_home(struct chain chain)
  * cache_give_home() - free a block without keeping it
  * @b: in use, of any arena
  */
-void cache_give_home(struct block *b)
+noinline void cache_give_home(struct block *b)
 {
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
 	give_home((struct chain){ b, b, 1 });
@@ -180,7 +179,7 @@ static void keep(struct block *b, size_t count)
 	for (; count; count--, b = after) {
 		after = block_after(b);
 		bin = block_units(b);
-		if (bin >= CACHE_BINS || !cache_push(bin, b))
+		if (bin >= CACHE_BINS || !cache_push(bin, b, true))
 			cache_give_home(b);
 	}
 }
@@ -205,6 +204,15 @@ static void fill_bin(size_t bin, struct block *first, struct block *last, size_t
 	cache.room[bin] -= count;
 }
 
+/* The first block of a bin, which was looked at. */
+static void *pop(size_t bin)
+{
+	struct block *b = block_of(cache_pop(bin, false));
+
+	b->check = 0;
+	return block_data(b);
+}
+
 /* Blocks for an empty bin. Return: the data of one of them, in use, or NULL. */
 static void *fetch_batch(size_t bin)
 {
@@ -220,7 +228,7 @@ static void *fetch_batch(size_t bin)
 	arena_release(cache.arena);
 	if (list) {
 		fill_bin(bin, list, last, count);
-		return cache_pop(bin);
+		return pop(bin);
 	}
 	if (!b)
 		return NULL;
@@ -245,9 +253,8 @@ void *cache_fetch(size_t size)
 		begin();
 	b = block_of(cache.head[bin]);
 	if (b != &cache_nil) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
-		return cache_pop(bin);	/* malloc looked into the bin of up to 8 bytes */
+		guard_cached(b);
+		return pop(bin);	/* malloc looked into the bin of up to 8 bytes */
 	}
 	if (unlikely(cache.life != CACHE_ALIVE))
 		return fetch_one(size);
@@ -297,6 +304,42 @@ static void end(void *unused)
 void cache_watch_threads(void)
 {
 	pthread_key_create(&at_exit, end);
+}
+
+static bool belongs(const struct block *b, size_t bin)
+{
+	return heap_may_read(b) && block_state(b) == BLOCK_CACHED &&
+	       block_units(b) == bin && arena_nth(block_arena(b));
+}
+
+/**
+ * cache_check() - verify the bins of this thread
+ * @at: set to the block that something is wrong with, or NULL
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *cache_check(const struct block **at)
+{
+	const struct block *b;
+	size_t bin;
+	int32_t room;
+
+	for (bin = 0; bin < CACHE_BINS; bin++) {
+		room = cache.limit[bin];
+		for (b = block_of(cache.head[bin]); b != &cache_nil; b = block_next(b)) {
+			*at = b;
+			if (!belongs(b, bin))
+				return "a cache holds a block that does not belong there";
+			if (guard_is_on() && !block_link_is_good(b))
+				return "a link in a cache was overwritten";
+			if (--room < 0)
+				break;
+		}
+		*at = NULL;
+		if (cache.life == CACHE_ALIVE && room != cache.room[bin])
+			return "a cache is not as full as it thinks";
+	}
+	return NULL;
 }
 
 static void after_fork_in_child(void)

@@ -59,10 +59,13 @@ struct arena *cache_arena(void);
 void cache_flush(void);
 void cache_watch_threads(void);
 void cache_watch_fork(void);
+const char *cache_check(const struct block **at);
 
 /*
  * A cached block has its state changed, so that a second free of it is noticed,
- * and two words: the link to the next one, and what it must be.
+ * and two words: the link to the next one, and what it must be. With
+ * BRKMALLOC_GUARD=off, when the two functions below are not @guarded, nobody looks
+ * at the second word and it is not written.
  */
 
 /* The bin for so many bytes of data. That of up to 8 bytes is always empty. */
@@ -72,22 +75,23 @@ static inline size_t cache_bin_for(size_t bytes)
 }
 
 /* The data of a block out of a bin, or NULL if it is empty or the first block was written to. */
-static inline void *cache_pop(size_t bin)
+static inline void *cache_pop(size_t bin, bool guarded)
 {
 	void *data = cache.head[bin];
 	struct block *b = block_of(data);
 
-	if (unlikely(!block_link_is_good(b)))
+	if (unlikely(guarded ? !block_link_is_good(b) : b == &cache_nil))
 		return NULL;
 	cache.head[bin] = block_data(block_next(b));
 	cache.room[bin]++;
-	b->check = 0;
+	if (guarded)
+		b->check = 0;
 	block_change_state(b, BLOCK_CACHED, BLOCK_USED);
 	return data;
 }
 
 /* Return: whether there was room; if not cache_make_room() is to be called. */
-static inline bool cache_push(size_t bin, struct block *b)
+static inline bool cache_push(size_t bin, struct block *b, bool guarded)
 {
 	int32_t *room = &cache.room[bin];
 
@@ -95,7 +99,10 @@ static inline bool cache_push(size_t bin, struct block *b)
 		*room = 0;
 		return false;
 	}
-	block_link(b, block_of(cache.head[bin]));
+	if (guarded)
+		block_link(b, block_of(cache.head[bin]));
+	else
+		block_set_next(b, block_of(cache.head[bin]));
 	cache.head[bin] = block_data(b);
 	block_change_state(b, BLOCK_USED, BLOCK_CACHED);
 	return true;

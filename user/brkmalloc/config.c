@@ -5,8 +5,11 @@
  * BRKMALLOC_FIT=first|next|best|worst|segregated
  * BRKMALLOC_CACHE=0|1
  * BRKMALLOC_ARENAS=1..128
+ * BRKMALLOC_GUARD=off|default|full
  * BRKMALLOC_MMAP_THRESHOLD=BYTES[K|M|G]
  * BRKMALLOC_TRIM_THRESHOLD=BYTES[K|M|G]
+ * BRKMALLOC_DUMP=PATH
+ * BRKMALLOC_DUMP_SIGNAL=NAME|NUMBER
  *
  * Read once, at the first call. A value that makes no sense is told and the
  * default taken. A set-uid program ignores all of it.
@@ -15,16 +18,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config.h"
+#include "dump.h"
 #include "fit.h"
 #include "guard.h"
 
 struct config config = {
 	.mmap_threshold	= 128UL << 10,
+	.mmap_max	= SIZE_MAX,
 	.trim_threshold	= 256UL << 10,
 	.cache		= true,
 	.arena_max	= BLOCK_ARENAS,
+	.guard		= GUARD_DEFAULT,
 };
 
 static unsigned int unit_shift(char unit)
@@ -113,6 +120,26 @@ static void read_number(const char *name, size_t least, size_t most, size_t *num
 			   name, text, least, most, *number);
 }
 
+static void read_guard(void)
+{
+	static const char *const names[] = {
+		[GUARD_OFF] = "off", [GUARD_DEFAULT] = "default", [GUARD_FULL] = "full",
+	};
+	const char *text = from_environment("BRKMALLOC_GUARD");
+	enum guard_level level;
+
+	if (!text)
+		return;
+	for (level = GUARD_OFF; level <= GUARD_FULL; level++) {
+		if (!strcmp(text, names[level])) {
+			config.guard = level;
+			return;
+		}
+	}
+	guard_warn("BRKMALLOC_GUARD=%s: no such level; give off, default or full; taking %s",
+		   text, names[config.guard]);
+}
+
 /**
  * config_read() - read the environment
  *
@@ -128,7 +155,10 @@ void config_read(void)
 					  &config.trim_threshold);
 	read_switch("BRKMALLOC_CACHE", &config.cache);
 	read_number("BRKMALLOC_ARENAS", 1, BLOCK_ARENAS, &config.arena_max);
+	read_guard();
 	if (fit && !fit_choose(fit))
 		guard_warn("BRKMALLOC_FIT=%s: no such policy; give first, next, best, worst or segregated; taking %s",
 			   fit, fit_name());
+	dump_choose(from_environment("BRKMALLOC_DUMP"),
+		    from_environment("BRKMALLOC_DUMP_SIGNAL"));
 }

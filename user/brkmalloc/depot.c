@@ -77,8 +77,7 @@ struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
 	size_t n;
 
 	for (n = 0; b && n < *count; n++) {
-		if (!block_link_is_good(b))
-			guard_cached(b);
+		guard_cached(b);
 		*last = b;
 		b = block_next(b);
 	}
@@ -110,12 +109,47 @@ void depot_empty(struct depot *depot, struct heap *heap)
 
 	for (bin = 0; bin < DEPOT_BINS; bin++) {
 		for (b = depot->head[bin]; b; b = next) {
-			if (!block_link_is_good(b))
-				guard_cached(b);
+			guard_cached(b);
 			next = block_next(b);
 			heap_free(heap, b);
 		}
 		depot->head[bin] = NULL;
 	}
 	depot->bytes = 0;
+}
+
+static bool belongs(const struct block *b, size_t bin, const struct heap *heap)
+{
+	return heap_may_read(b) && block_state(b) == BLOCK_CACHED &&
+	       block_units(b) == bin && block_arena(b) == heap->arena;
+}
+
+/**
+ * depot_check() - verify all stacks
+ * @depot: of an arena
+ * @heap: of the same
+ * @at: set to the block that something is wrong with, or NULL
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *depot_check(const struct depot *depot, const struct heap *heap,
+			const struct block **at)
+{
+	const struct block *b;
+	size_t bin, sum = 0;
+
+	for (bin = 0; bin < DEPOT_BINS; bin++) {
+		for (b = depot->head[bin]; b; b = block_next(b)) {
+			*at = b;
+			if (!belongs(b, bin, heap))
+				return "a depot holds a block that does not belong there";
+			if (guard_is_on() && !block_link_is_good(b))
+				return "a link in a depot was overwritten";
+			sum += block_size(b);
+			if (sum > depot->bytes)
+				break;
+		}
+	}
+	*at = NULL;
+	return sum == depot->bytes ? NULL : "a depot is not as large as it thinks";
 }

@@ -29,5 +29,7 @@ struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
 			 struct block **last);
 bool depot_is_large(const struct depot *depot, const struct heap *heap);
 void depot_empty(struct depot *depot, struct heap *heap);
+const char *depot_check(const struct depot *depot, const struct heap *heap,
+			const struct block **at);
 
 #endif /* BRKMALLOC_DEPOT_H */

@@ -274,34 +274,52 @@ struct block *fit_find(struct fit *fit, size_t size)
 					    policy->find(fit, size);
 }
 
+/* One list. Counts its blocks. */
+static const char *check_list(const struct fit *fit, size_t list, size_t most,
+			      size_t *count, const struct block **at)
+{
+	const struct block *b, *prev = NULL;
+
+	for (b = fit->lists[list]; b; prev = b, b = block_next(b)) {
+		*at = b;
+		if (++*count > most)
+			return "a free list holds more than the free blocks of the heap";
+		if (!heap_may_read(b) || !block_is_free(b))
+			return "a free list holds a block that is not free";
+		if (block_prev(b) != prev)
+			return "a free list is not linked both ways";
+		if (policy->list_of(block_size(b)) != list)
+			return "a free block is in the list of another size";
+	}
+	return NULL;
+}
+
 /**
  * fit_check() - verify lists and bitmap
  * @fit: the lists
  * @blocks: how many free blocks there are in the heap
+ * @at: set to the block that something is wrong with, or NULL
  *
  * Return: NULL, or what is wrong.
  */
-const char *fit_check(const struct fit *fit, size_t blocks)
+const char *fit_check(const struct fit *fit, size_t blocks, const struct block **at)
 {
-	const struct block *b, *prev;
+	const char *wrong;
 	size_t list, count = 0;
 
 	for (list = 0; list < FIT_CLASSES; list++) {
+		*at = NULL;
 		if (!fit->lists[list] != !(fit->not_empty[list / BITS] >> list % BITS & 1))
 			return "the bitmap and a free list disagree";
 		if (!fit->not_empty[list / BITS] != !(fit->not_zero >> list / BITS & 1))
 			return "the bitmap and its summary disagree";
-		prev = NULL;
-		for (b = fit->lists[list]; b; prev = b, b = block_next(b)) {
-			if (++count > blocks)
-				return "a free list holds more than the free blocks of the heap";
-			if (block_prev(b) != prev)
-				return "a free list is not linked both ways";
-			if (!block_is_free(b))
-				return "a free list holds a block that is not free";
-			if (policy->list_of(block_size(b)) != list)
-				return "a free block is in the list of another size";
-		}
+		wrong = check_list(fit, list, blocks, &count, at);
+		if (wrong)
+			return wrong;
 	}
+	*at = fit->rover;
+	if (fit->rover && (!heap_may_read(fit->rover) || !block_is_free(fit->rover)))
+		return "next fit would go on at a block that is not free";
+	*at = NULL;
 	return count == blocks ? NULL : "a free block is in no list";
 }

@@ -31,6 +31,6 @@ size_t fit_list_of(size_t size);
 void fit_insert(struct fit *fit, struct block *b);
 void fit_remove(struct fit *fit, struct block *b);
 struct block *fit_find(struct fit *fit, size_t size);
-const char *fit_check(const struct fit *fit, size_t blocks);
+const char *fit_check(const struct fit *fit, size_t blocks, const struct block **at);
 
 #endif /* BRKMALLOC_FIT_H */

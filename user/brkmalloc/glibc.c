@@ -11,14 +11,14 @@
  * remembered, so what the C library calls a maximum is the present value here.
  */
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "block.h"
-#include "brkmalloc.h"
 #include "config.h"
+#include "full.h"
+#include "stats.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
@@ -27,11 +27,13 @@
 /**
  * free_sized() - free() of C23 for who still knows the size
  * @data: a data block of malloc, calloc or realloc, or NULL
- * @size: as asked for; the meta block knows it, too
+ * @size: as asked for; the meta block knows it, too, so it is only looked at with
+ *	BRKMALLOC_GUARD=full
  */
 EXPORT void free_sized(void *data, size_t size)
 {
-	(void)size;
+	if (full_is_on())
+		full_check_size("free_sized", data, size);
 	free(data);
 }
 
@@ -39,12 +41,13 @@ EXPORT void free_sized(void *data, size_t size)
  * free_aligned_sized() - the same for aligned_alloc
  * @data: a data block of aligned_alloc, or NULL
  * @align: as asked for; not needed
- * @size: as asked for; not needed
+ * @size: as asked for; as in free_sized()
  */
 EXPORT void free_aligned_sized(void *data, size_t align, size_t size)
 {
 	(void)align;
-	(void)size;
+	if (full_is_on())
+		full_check_size("free_aligned_sized", data, size);
 	free(data);
 }
 
@@ -59,12 +62,27 @@ EXPORT void cfree(void *data)
 	free(data);
 }
 
-static int choose(size_t *choice, int value)
+static int choose(size_t *choice, size_t value)
 {
 	/* What the environment says must have been read before we overrule it. */
 	free(malloc(1));
-	__atomic_store_n(choice, (size_t)(long)value, __ATOMIC_RELAXED);
+	__atomic_store_n(choice, value, __ATOMIC_RELAXED);
 	return 1;
+}
+
+static int choose_trim(int value)
+{
+	choose(&config.trim_threshold, (size_t)(long)value);
+	__atomic_store_n(&config.trim_is_chosen, true, __ATOMIC_RELAXED);
+	return 1;
+}
+
+/* Zero is no limit but our own; arenas that there are already stay. */
+static int choose_arena_max(int value)
+{
+	if (value < 0)
+		return 0;
+	return choose(&config.arena_max, value && value < BLOCK_ARENAS ? value : BLOCK_ARENAS);
 }
 
 /**
@@ -72,9 +90,9 @@ static int choose(size_t *choice, int value)
  * @parameter: M_...
  * @value: for the thresholds bytes, or -1 for never
  *
- * M_MMAP_THRESHOLD and M_TRIM_THRESHOLD do what they say, and M_MMAP_MAX does if
- * it is 0. What only tunes how the C library works inside is accepted and has
- * nothing to tune here. M_PERTURB and what nobody knows is refused.
+ * M_MMAP_THRESHOLD, M_MMAP_MAX, M_TRIM_THRESHOLD and M_ARENA_MAX do what they say.
+ * What only tunes how the C library works inside is accepted and has nothing to
+ * tune here. M_PERTURB and what nobody knows is refused.
  *
  * Return: 1 if accepted, 0 if not.
  */
@@ -82,23 +100,38 @@ EXPORT int mallopt(int parameter, int value)
 {
 	switch (parameter) {
 	case M_MMAP_MAX:
-		return value > 0 || choose(&config.mmap_threshold, -1);
+		return value >= 0 && choose(&config.mmap_max, value);
 	case M_MMAP_THRESHOLD:
-		return choose(&config.mmap_threshold, value);
+		return choose(&config.mmap_threshold, (size_t)(long)value);
 	case M_TRIM_THRESHOLD:
-		choose(&config.trim_threshold, value);
-		config.trim_is_chosen = true;
-		return 1;
+		return choose_trim(value);
+	case M_ARENA_MAX:
+		return choose_arena_max(value);
 	case M_MXFAST:
 		return value >= 0 && value <= FAST_MAX;
 	case M_TOP_PAD:
 	case M_CHECK_ACTION:
 	case M_ARENA_TEST:
-	case M_ARENA_MAX:
 		return 1;
 	default:
 		return 0;
 	}
+}
+
+static struct mallinfo2 info_of(const struct brkmalloc_stats *stats)
+{
+	struct mallinfo2 info = { 0 };
+
+	info.arena = stats->region_bytes;
+	info.ordblks = stats->free_blocks + !!stats->top_bytes;
+	info.smblks = stats->cached_blocks;
+	info.hblks = stats->mapped_blocks;
+	info.hblkhd = stats->mapped_bytes;
+	info.fsmblks = stats->cached_bytes;
+	info.fordblks = stats->free_bytes + stats->top_bytes + stats->cached_bytes;
+	info.uordblks = info.arena - info.fordblks;
+	info.keepcost = stats->top_bytes;
+	return info;
 }
 
 /**
@@ -108,22 +141,14 @@ EXPORT int mallopt(int parameter, int value)
  *
  * Return: sizes in bytes with the meta blocks, in @arena those of the heap, in
  * @hblkhd those of blocks with a mapping of their own; @uordblks and @fordblks
- * add up to @arena.
+ * add up to @arena. @smblks and @fsmblks are the blocks that threads keep.
  */
 EXPORT struct mallinfo2 mallinfo2(void)
 {
 	struct brkmalloc_stats stats;
-	struct mallinfo2 info = { 0 };
 
 	brkmalloc_stats(&stats);
-	info.arena = stats.region_bytes;
-	info.ordblks = stats.free_blocks + !!stats.top_bytes;
-	info.hblks = stats.mapped_blocks;
-	info.hblkhd = stats.mapped_bytes;
-	info.fordblks = stats.free_bytes + stats.top_bytes;
-	info.uordblks = info.arena - info.fordblks;
-	info.keepcost = stats.top_bytes;
-	return info;
+	return info_of(&stats);
 }
 
 /**
@@ -138,8 +163,10 @@ EXPORT struct mallinfo mallinfo(void)
 	return (struct mallinfo) {
 		.arena		= (int)info.arena,
 		.ordblks	= (int)info.ordblks,
+		.smblks		= (int)info.smblks,
 		.hblks		= (int)info.hblks,
 		.hblkhd		= (int)info.hblkhd,
+		.fsmblks	= (int)info.fsmblks,
 		.uordblks	= (int)info.uordblks,
 		.fordblks	= (int)info.fordblks,
 		.keepcost	= (int)info.keepcost,
@@ -151,64 +178,38 @@ EXPORT struct mallinfo mallinfo(void)
  */
 EXPORT void malloc_stats(void)
 {
-	struct mallinfo2 info = mallinfo2();
+	struct brkmalloc_stats stats;
+	struct mallinfo2 info;
+	unsigned int i;
 
+	for (i = 0; stats_of_arena(i, &stats); i++) {
+		info = info_of(&stats);
+		fprintf(stderr,
+			"Arena %u:\n"
+			"system bytes     = %10zu\n"
+			"in use bytes     = %10zu\n",
+			i, info.arena, info.uordblks);
+	}
+	info = mallinfo2();
 	fprintf(stderr,
-		"Arena 0:\n"
-		"system bytes     = %10zu\n"
-		"in use bytes     = %10zu\n"
 		"Total (incl. mmap):\n"
 		"system bytes     = %10zu\n"
 		"in use bytes     = %10zu\n"
 		"max mmap regions = %10zu\n"
 		"max mmap bytes   = %10zu\n",
-		info.arena, info.uordblks, info.arena + info.hblkhd,
-		info.uordblks + info.hblkhd, info.hblks, info.hblkhd);
+		info.arena + info.hblkhd, info.uordblks + info.hblkhd, info.hblks,
+		info.hblkhd);
 }
 
-/**
- * struct size_class - free blocks whose sizes have the same highest bit
- * @from: the smallest size among them, in bytes with the meta block
- * @to: the largest
- * @total: the sum
- * @count: how many there are
- */
-struct size_class {
-	size_t	from;
-	size_t	to;
-	size_t	total;
-	size_t	count;
-};
-
-#define SIZE_CLASSES	(CHAR_BIT * sizeof(size_t))
-
-static int classify(const struct brkmalloc_block *block, void *arg)
+static void print_sizes(FILE *file, const struct brkmalloc_size_class *classes)
 {
-	struct size_class *classes = arg;
-	size_t size = block->size + BLOCK_META;
-	struct size_class *class = &classes[SIZE_CLASSES - 1 - __builtin_clzl(size)];
-
-	if (block->state != BRKMALLOC_FREE)
-		return 0;
-	if (!class->count || size < class->from)
-		class->from = size;
-	if (size > class->to)
-		class->to = size;
-	class->total += size;
-	class->count++;
-	return 0;
-}
-
-static void print_sizes(FILE *file, const struct size_class *classes)
-{
-	size_t i;
+	const struct brkmalloc_size_class *c = classes;
 
 	fputs("<sizes>\n", file);
-	for (i = 0; i < SIZE_CLASSES; i++)
-		if (classes[i].count)
+	for (; c < classes + BRKMALLOC_SIZE_CLASSES; c++)
+		if (c->blocks)
 			fprintf(file, "  <size from=\"%zu\" to=\"%zu\" total=\"%zu\" count=\"%zu\"/>\n",
-				classes[i].from, classes[i].to, classes[i].total,
-				classes[i].count);
+				c->from, c->to, c->bytes, c->blocks);
 	fputs("</sizes>\n", file);
 }
 
@@ -217,7 +218,8 @@ static void print_free(FILE *file, const struct mallinfo2 *info)
 	fprintf(file,
 		"<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n"
 		"<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n",
-		info->smblks, info->fsmblks, info->ordblks, info->fordblks);
+		info->smblks, info->fsmblks, info->ordblks,
+		info->fordblks - info->fsmblks);
 }
 
 static void print_system(FILE *file, const struct mallinfo2 *info)
@@ -230,35 +232,51 @@ static void print_system(FILE *file, const struct mallinfo2 *info)
 		info->arena, info->arena, info->arena, info->arena);
 }
 
+static void add(struct mallinfo2 *sum, const struct mallinfo2 *info)
+{
+	sum->arena += info->arena;
+	sum->ordblks += info->ordblks;
+	sum->smblks += info->smblks;
+	sum->fsmblks += info->fsmblks;
+	sum->fordblks += info->fordblks;
+}
+
 /**
  * malloc_info() - see malloc_info(3)
  * @options: zero
  * @file: gets an XML document
+ *
+ * Each arena is counted before it is written about, for that may take memory; the
+ * totals are the sums of what was written.
  *
  * Return: zero; or -1, with errno EINVAL if @options is not zero, with that of
  * the write if @file could not be written to.
  */
 EXPORT int malloc_info(int options, FILE *file)
 {
-	struct size_class classes[SIZE_CLASSES] = { 0 };
-	struct mallinfo2 info;
+	struct brkmalloc_stats stats;
+	struct mallinfo2 info, sum = { 0 };
+	unsigned int i;
 
 	if (options) {
 		errno = EINVAL;
 		return -1;
 	}
-	/* All is known before the first is written: that may take memory. */
+	fputs("<malloc version=\"1\">\n", file);
+	for (i = 0; stats_of_arena(i, &stats); i++) {
+		info = info_of(&stats);
+		add(&sum, &info);
+		fprintf(file, "<heap nr=\"%u\">\n", i);
+		print_sizes(file, stats.free_by_size);
+		print_free(file, &info);
+		print_system(file, &info);
+		fputs("</heap>\n", file);
+	}
 	info = mallinfo2();
-	brkmalloc_walk(classify, classes);
-	fputs("<malloc version=\"1\">\n<heap nr=\"0\">\n", file);
-	print_sizes(file, classes);
-	print_free(file, &info);
-	print_system(file, &info);
-	fputs("</heap>\n", file);
-	print_free(file, &info);
+	print_free(file, &sum);
 	fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n",
 		info.hblks, info.hblkhd);
-	print_system(file, &info);
+	print_system(file, &sum);
 	fputs("</malloc>\n", file);
 	return ferror(file) ? -1 : 0;
 }

@@ -101,6 +101,7 @@ void purge_note_rest(struct heap *heap, struct block *rest, const struct block *
 void purge_note_taken(struct heap *heap, const struct block *b);
 void purge_for_growth(struct heap *heap, size_t more);
 size_t purge_all(struct heap *heap);
+bool purge_is_done(const struct block *b);
 
 /*
  * Is there a data block's place at an address, in the memory of the break? One

@@ -12,10 +12,12 @@
  * struct lock - a mutex that a program of one thread does not pay for
  * @mutex: it
  * @taken: the mutex is; by its holder
+ * @alone: held by the only thread, which took no mutex
  */
 struct lock {
 	pthread_mutex_t	mutex;
 	bool		taken;
+	bool		alone;
 };
 
 #define LOCK_INITIALIZER { .mutex = PTHREAD_MUTEX_INITIALIZER }
@@ -23,7 +25,10 @@ struct lock {
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
+void lock_drop(struct lock *lock);
+void lock_tell(void (*released)(void));
 void lock_let_owner_pass(void);
 void lock_let_nobody_pass(void);
+bool lock_is_passed(void);
 
 #endif /* BRKMALLOC_LOCK_H */

@@ -26,6 +26,12 @@
 #define SBRK_FAILED	((void *)-1)
 
 size_t os_page_size;
+struct os_count os_count;
+
+static void count(size_t *calls)
+{
+	__atomic_fetch_add(calls, 1, __ATOMIC_RELAXED);
+}
 
 /**
  * os_start() - learn the size of a page; before anything else
@@ -76,7 +82,10 @@ static char *break_move(size_t bytes, size_t *got)
 
 	*got = align_up(old + bytes, os_page_size) - old;
 	start = sbrk((intptr_t)*got);
-	return start == SBRK_FAILED ? NULL : start;
+	if (start == SBRK_FAILED)
+		return NULL;
+	count(&os_count.break_moves);
+	return start;
 }
 
 /**
@@ -100,6 +109,14 @@ char *os_break_grow(size_t least, size_t more, size_t *got)
 }
 
 /**
+ * os_break() - where the program break is now
+ */
+const char *os_break(void)
+{
+	return sbrk(0);
+}
+
+/**
  * os_break_shrink() - give memory back by moving the program break down
  * @end: where our memory ends; nothing is done if the break is elsewhere
  * @bytes: how many to give back
@@ -114,6 +131,8 @@ bool os_break_shrink(char *end, size_t bytes)
 	/* A break that the kernel left where it was is a success to the C library. */
 	moved = moved && sbrk(0) != end;
 	errno = saved;
+	if (moved)
+		count(&os_count.break_moves);
 	return moved;
 }
 
@@ -130,7 +149,10 @@ char *os_map(size_t bytes)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	errno = saved;
-	return start == MAP_FAILED ? NULL : start;
+	if (start == MAP_FAILED)
+		return NULL;
+	count(&os_count.maps);
+	return start;
 }
 
 /**

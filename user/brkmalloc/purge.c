@@ -18,6 +18,7 @@
  *
  * When much more is free than is in use everything goes, new or old.
  */
+#include "full.h"
 #include "guard.h"
 #include "heap.h"
 
@@ -43,14 +44,17 @@ static struct long_block *long_of(struct block *b)
 	return (struct long_block *)b;
 }
 
-/* Give back the whole pages inside a free block. Return: their bytes. */
+/*
+ * Give back the whole pages inside a free block. Return: their bytes. Not if somebody
+ * wants to know later whether they were written to.
+ */
 static size_t purge_block(struct heap *heap, struct block *b)
 {
 	char *start = (char *)align_up((uintptr_t)(long_of(b) + 1), os_page_size);
 	char *end = (char *)align_down((uintptr_t)block_word_before(block_after(b)),
 				       os_page_size);
 
-	if (end <= start || !os_purge(start, end - start))
+	if (end <= start || full_is_on() || !os_purge(start, end - start))
 		return 0;
 	long_of(b)->age = AGE_PURGED;
 	heap->purged += block_size(b);
@@ -176,4 +180,13 @@ void purge_for_growth(struct heap *heap, size_t more)
 size_t purge_all(struct heap *heap)
 {
 	return visit_all(heap, true);
+}
+
+/**
+ * purge_is_done() - were the pages inside a long free block given back?
+ * @b: it
+ */
+bool purge_is_done(const struct block *b)
+{
+	return ((const struct long_block *)b)->age == AGE_PURGED;
 }

@@ -11,9 +11,11 @@
  * cannot be moved at all (a mapping is in its way) the new region is a mapping.
  */
 #include "config.h"
+#include "full.h"
 #include "guard.h"
 #include "heap.h"
 #include "lock.h"
+#include "probes.h"
 #include "stock.h"
 
 #define BREAK_STEP	(128UL << 10)	/* moved beyond the need, at least */
@@ -27,6 +29,7 @@
 #define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
 
 uintptr_t break_low, break_units;
+static uintptr_t break_high;
 struct lock break_lock = LOCK_INITIALIZER;
 
 /* Caches look at the sum without the lock. */
@@ -49,6 +52,7 @@ static void region_close(struct heap *heap)
 	block_set(block_at(b, rest), 0, heap_home(heap), BLOCK_FENCE);
 	if (!rest)
 		return;
+	quarantine_fill(heap->fresh, (char *)block_at(b, rest));
 	block_set(b, rest, heap_home(heap), BLOCK_USED);
 	heap_free(heap, b);
 }
@@ -71,26 +75,30 @@ static void region_open(struct heap *heap, char *start, size_t bytes, bool mappe
 	heap->fresh = (char *)align_up((uintptr_t)heap->top, os_page_size);
 	if (heap->fresh > end)
 		heap->fresh = end;
+	quarantine_fill((char *)heap->top, heap->fresh);
 }
 
-static uintptr_t extent_high(void)
-{
-	return break_low + (break_units << BLOCK_SHIFT);
-}
-
-/* Read by other threads meanwhile; they are careful, or their pointers are sound. */
+/*
+ * Read by other threads meanwhile; they are careful, or their pointers are sound.
+ * Without guards nobody asks what lies there but free(), which is told nothing does
+ * and so takes the way without checks.
+ */
 static void extent_set(uintptr_t low, uintptr_t high)
 {
+	uintptr_t units;
+
 	low = align_down(low, BLOCK_ALIGN);
+	units = guard_is_on() ? (high - low) >> BLOCK_SHIFT : 0;
+	break_high = high;
 	__atomic_store_n(&break_low, low, __ATOMIC_RELAXED);
-	__atomic_store_n(&break_units, (high - low) >> BLOCK_SHIFT, __ATOMIC_RELAXED);
+	__atomic_store_n(&break_units, units, __ATOMIC_RELAXED);
 }
 
 /* New memory [start, start + bytes) came from the break. */
 static void extent_add(char *start, size_t bytes)
 {
 	uintptr_t low = break_low;
-	uintptr_t high = extent_high();
+	uintptr_t high = break_high;
 
 	if (!low || (uintptr_t)start < low)
 		low = (uintptr_t)start;
@@ -105,9 +113,9 @@ static char *break_grow(size_t least, size_t more, size_t *got)
 
 	lock_take(&break_lock);
 	start = os_break_grow(least, more, got);
-	if (start && (uintptr_t)start < extent_high())
+	if (start && (uintptr_t)start < break_high)
 		guard_crit("break %p: somebody moved it down below the end of the heap, expected at least %p",
-			   start, (void *)extent_high());
+			   start, (void *)break_high);
 	if (start)
 		extent_add(start, *got);
 	lock_release(&break_lock);
@@ -120,7 +128,7 @@ static bool break_shrink(char *end, size_t bytes)
 
 	lock_take(&break_lock);
 	moved = os_break_shrink(end, bytes);
-	if (moved && extent_high() == (uintptr_t)end)
+	if (moved && break_high == (uintptr_t)end)
 		extent_set(break_low, (uintptr_t)end - bytes);
 	lock_release(&break_lock);
 	return moved;
@@ -164,9 +172,11 @@ static bool map_region(struct heap *heap, size_t size)
 		bytes = least;
 		start = os_map(bytes);
 	}
-	if (start)
-		region_open(heap, start, bytes, true);
-	return start;
+	if (!start)
+		return false;
+	region_open(heap, start, bytes, true);
+	PROBE_GROW(heap->arena, bytes);
+	return true;
 }
 
 /**
@@ -188,6 +198,7 @@ bool region_grow(struct heap *heap, size_t size)
 		if (!start)
 			break;
 		break_moved(heap, start, bytes);
+		PROBE_GROW(heap->arena, bytes);
 		heap->grown = os_ticks();
 		stock_yield(bytes);
 		purge_for_growth(heap, bytes);
@@ -207,6 +218,7 @@ static size_t purge_top(struct heap *heap, char *end)
 		bytes = align_down(heap->end - end, os_page_size);
 	if (!bytes || !os_purge(end, bytes))
 		return 0;
+	PROBE_TRIM(bytes);
 	if (heap->fresh <= end + bytes)
 		heap->fresh = end;
 	return bytes;
@@ -234,6 +246,7 @@ size_t region_shrink(struct heap *heap, size_t keep)
 	bytes = heap->end - end;
 	if (heap->regions->mapped || !break_shrink(heap->end, bytes))
 		return purge_top(heap, end);
+	PROBE_TRIM(bytes);
 	heap->regions->size -= bytes;
 	add_bytes(heap, -bytes);
 	heap->end = end;

@@ -1,233 +1,157 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stats.c - what is in the heap now, and is it sound?
+ * stats.c - what is in the heap now, in numbers?
  *
- * Nothing is counted while the program runs: the heap is walked from meta block
- * to meta block when somebody asks, so the answer cannot differ from the heap.
+ * Nothing is counted while the program runs, but for calls of the kernel: the heap
+ * is walked from meta block to meta block when somebody asks, so the answer cannot
+ * differ from the heap.
  */
 #include <string.h>
 
 #include "arena.h"
-#include "brkmalloc.h"
-#include "guard.h"
+#include "large.h"
+#include "stats.h"
 #include "stock.h"
+#include "table.h"
+#include "walk.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
-static bool region_ends_at(const struct heap *heap, const struct region *region,
-			   const struct block *b)
+static void note_largest(struct brkmalloc_stats *stats, size_t size)
 {
-	return b == heap->top || (region != heap->regions && block_is_fence(b));
+	if (size > stats->largest_free)
+		stats->largest_free = size;
 }
 
-static enum brkmalloc_state state_of(const struct block *b)
+static void note_free(struct brkmalloc_stats *stats, size_t size)
 {
-	switch (block_state(b)) {
-	case BLOCK_USED:
-		return BRKMALLOC_USED;
-	case BLOCK_FREE:
-		return BRKMALLOC_FREE;
-	default:
-		return BRKMALLOC_CACHED;
-	}
+	struct brkmalloc_size_class *class;
+
+	stats->free_blocks++;
+	stats->free_bytes += size;
+	note_largest(stats, size);
+	class = &stats->free_by_size[63 - __builtin_clzl(size)];
+	if (!class->blocks || size < class->from)
+		class->from = size;
+	if (size > class->to)
+		class->to = size;
+	class->blocks++;
+	class->bytes += size;
 }
 
-static int show(const struct heap *heap, const struct block *b, size_t size,
-		enum brkmalloc_state state, brkmalloc_visit visit, void *arg)
+/* A data block that the program holds. */
+static void note_given(struct brkmalloc_stats *stats, const struct brkmalloc_block *block)
 {
-	struct brkmalloc_block block = {
-		.data	= block_data(b),
-		.size	= size,
-		.state	= state,
-		.arena	= heap->arena,
-	};
-
-	return visit(&block, arg);
+	stats->given += block->size;
+	if (!block->requested)
+		return;
+	stats->asked += block->requested;
+	stats->padding += block->size - block->requested;
 }
 
-static int walk_region(const struct heap *heap, struct region *region,
-		       brkmalloc_visit visit, void *arg)
-{
-	struct block *b = region_first(region);
-	int result;
-
-	for (; !region_ends_at(heap, region, b); b = block_after(b)) {
-		result = show(heap, b, block_usable(b), state_of(b), visit, arg);
-		if (result)
-			return result;
-	}
-	if (b != heap->top)
-		return 0;
-	return show(heap, b, heap->end - (char *)block_data(b), BRKMALLOC_TOP, visit, arg);
-}
-
-static int walk_heap(const struct heap *heap, brkmalloc_visit visit, void *arg)
-{
-	struct region *region;
-	int result = 0;
-
-	for (region = heap->regions; region && !result; region = region->next)
-		result = walk_region(heap, region, visit, arg);
-	return result;
-}
-
-EXPORT int brkmalloc_walk(brkmalloc_visit visit, void *arg)
-{
-	struct arena *arena;
-	unsigned int i;
-	int result = 0;
-
-	arena_take_all();
-	for (i = 0; (arena = arena_nth(i)) && !result; i++)
-		result = walk_heap(&arena->heap, visit, arg);
-	arena_release_all();
-	return result;
-}
-
-static int count_block(const struct brkmalloc_block *block, void *arg)
+static int note_block(const struct brkmalloc_block *block, void *arg)
 {
 	struct brkmalloc_stats *stats = arg;
+	size_t size = block->size + BLOCK_META;
 
 	switch (block->state) {
 	case BRKMALLOC_USED:
 		stats->used_blocks++;
-		stats->used_bytes += block->size + BLOCK_META;
+		stats->used_bytes += size;
+		note_given(stats, block);
 		break;
 	case BRKMALLOC_FREE:
-		stats->free_blocks++;
-		stats->free_bytes += block->size + BLOCK_META;
+		note_free(stats, size);
 		break;
 	case BRKMALLOC_CACHED:
 		stats->cached_blocks++;
-		stats->cached_bytes += block->size + BLOCK_META;
+		stats->cached_bytes += size;
+		break;
+	case BRKMALLOC_KEPT:
+		stats->kept_blocks++;
+		stats->kept_bytes += size;
 		break;
 	case BRKMALLOC_TOP:
-		stats->top_bytes += block->size + BLOCK_META;
+		stats->top_bytes += size;
+		note_largest(stats, size);
+		break;
+	case BRKMALLOC_MAPPED:
+		stats->mapped_blocks++;
+		note_given(stats, block);
 		break;
 	}
 	return 0;
 }
 
-EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
+static void note_arena(struct brkmalloc_stats *stats, const struct heap *heap)
 {
 	struct region *region;
+	int ignored;
+
+	stats->arenas++;
+	for (region = heap->regions; region; region = region->next) {
+		stats->regions++;
+		stats->region_bytes += region->size;
+		walk_region(heap, region, note_block, stats, &ignored);
+	}
+}
+
+static void note_mapped(struct brkmalloc_stats *stats)
+{
+	const struct block *b;
+	uint32_t place = 0;
+
+	walk_mapped(note_block, stats);
+	while ((b = table_next(&place)))
+		stats->mapped_bytes += large_mapping(b).length;
+}
+
+/* What follows from the rest. */
+static void conclude(struct brkmalloc_stats *stats)
+{
+	size_t known = stats->asked + stats->padding;
+	size_t unused = stats->free_bytes + stats->top_bytes;
+
+	stats->meta = stats->region_bytes + stats->mapped_bytes - stats->given - unused -
+		      stats->cached_bytes - stats->kept_bytes;
+	stats->internal = known ? (double)stats->padding / known : 0;
+	stats->external = unused ? 1 - (double)stats->largest_free / unused : 0;
+}
+
+/**
+ * stats_of_arena() - count what is in one arena now
+ * @n: its number
+ * @stats: filled, but for what is in no arena
+ *
+ * Return: whether there is such an arena.
+ */
+bool stats_of_arena(unsigned int n, struct brkmalloc_stats *stats)
+{
+	struct arena *arena = arena_nth(n);
+
+	memset(stats, 0, sizeof(*stats));
+	if (!arena)
+		return false;
+	arena_take(arena);
+	note_arena(stats, &arena->heap);
+	arena_release(arena);
+	conclude(stats);
+	return true;
+}
+
+EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
+{
 	struct arena *arena;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->fit = fit_name();
 	arena_take_all();
-	stats->mapped_blocks = stock_use().blocks;
-	stats->mapped_bytes = stock_use().bytes;
-	while ((arena = arena_nth(stats->arenas))) {
-		stats->arenas++;
-		for (region = arena->heap.regions; region; region = region->next) {
-			stats->regions++;
-			stats->region_bytes += region->size;
-		}
-		walk_heap(&arena->heap, count_block, stats);
-	}
+	while ((arena = arena_nth(stats->arenas)))
+		note_arena(stats, &arena->heap);
+	note_mapped(stats);
+	stats->stock_bytes = stock_bytes();
+	stats->break_moves = PEEK(os_count.break_moves);
+	stats->mmaps = PEEK(os_count.maps);
 	arena_release_all();
-}
-
-/* What is wrong with the block @b between its neighbours, or NULL. */
-static const char *check_block(const struct heap *heap, const struct block *b,
-			       bool prev_is_free)
-{
-	uint32_t state = block_state(b);
-	size_t size = block_size(b);
-
-	if (state >= BLOCK_STATES)
-		return "a meta block was overwritten";
-	if (block_arena(b) != heap->arena)
-		return "a block says that it is of another arena";
-	if (block_prev_is_free(b) != prev_is_free)
-		return "a block is wrong about whether the one before is free";
-	if (state == BLOCK_MAPPED)
-		return "a heap block says it is mapped";
-	if (state != BLOCK_FREE)
-		return NULL;
-	if (prev_is_free)
-		return "two free blocks touch";
-	if (size < BLOCK_MIN)
-		return "a block has an impossible size";
-	if (*block_word_before(block_after(b)) != size)
-		return "a footer differs from its meta block";
-	return NULL;
-}
-
-struct sums {
-	size_t	free_blocks;
-	size_t	long_free;
-	size_t	bytes;
-};
-
-/* The blocks of a region must tile it. Counts the free ones. */
-static const char *check_region(const struct heap *heap, struct region *region,
-				struct sums *sums, const struct block **at)
-{
-	const struct block *b = region_first(region);
-	const char *end = region_end(region) - BLOCK_META;
-	bool prev_is_free = false;
-	const char *wrong;
-
-	for (; !region_ends_at(heap, region, b); b = block_after(b)) {
-		*at = b;
-		if ((const char *)b > end || block_size(b) < BLOCK_MIN)
-			return "the blocks of a region do not end with it";
-		wrong = check_block(heap, b, prev_is_free);
-		if (wrong)
-			return wrong;
-		prev_is_free = block_is_free(b);
-		sums->free_blocks += prev_is_free;
-		if (prev_is_free && block_size(b) >= PURGE_MIN)
-			sums->long_free += block_size(b);
-	}
-	*at = b;
-	if (b == heap->top)
-		return prev_is_free ? "the block before the top is free" : NULL;
-	/* Less than a block may be left over behind the fence. */
-	if ((const char *)b > end || end - (const char *)b >= (long)BLOCK_MIN)
-		return "the fence of a region is not at its end";
-	return check_block(heap, b, prev_is_free);
-}
-
-static const char *check_heap(const struct heap *heap, const struct block **at)
-{
-	struct region *region = heap->regions;
-	struct sums sums = { 0 };
-	const char *wrong;
-
-	*at = NULL;
-	if (region && (region_end(region) != heap->end || heap->fresh > heap->end ||
-		       heap->fresh < (char *)heap->top ||
-		       heap->end - (char *)heap->top < (long)BLOCK_META))
-		return "top, fresh and end of the newest region are out of order";
-	for (; region; region = region->next) {
-		sums.bytes += region->size;
-		wrong = check_region(heap, region, &sums, at);
-		if (wrong)
-			return wrong;
-	}
-	*at = NULL;
-	if (sums.bytes != heap->bytes)
-		return "the regions are not as large as the heap thinks";
-	if (sums.long_free != heap->long_free || heap->purged > heap->long_free)
-		return "the long free blocks are not as large as the heap thinks";
-	return fit_check(&heap->fit, sums.free_blocks);
-}
-
-EXPORT int brkmalloc_check(void)
-{
-	const struct block *at = NULL;
-	const char *wrong = NULL;
-	struct arena *arena;
-	unsigned int i;
-
-	arena_take_all();
-	for (i = 0; (arena = arena_nth(i)) && !wrong; i++)
-		wrong = check_heap(&arena->heap, &at);
-	arena_release_all();
-	if (wrong)
-		guard_warn("check: block %p: %s", at ? block_data(at) : NULL, wrong);
-	return wrong ? -1 : 0;
+	conclude(stats);
 }

@@ -10,9 +10,11 @@
  *   - when the heap grows, the stock becomes smaller by as much;
  *   - there is never more than STOCK_BYTES.
  *
- * What is oldest goes first.
+ * What is oldest goes first. With BRKMALLOC_GUARD=full there is none: who uses a
+ * block that was unmapped is stopped by the kernel.
  */
 #include "block.h"
+#include "config.h"
 #include "stock.h"
 
 #define STOCK_BYTES	(64UL << 20)
@@ -22,14 +24,14 @@
 
 struct lock stock_lock = LOCK_INITIALIZER;
 
-/* All under stock_lock, but that @count is looked at without; the oldest piece first. */
+/* All under stock_lock, but that @count and @use.blocks are looked at without; the oldest first. */
 static struct piece pieces[STOCK_PIECES];
 static size_t count, bytes;
 static struct stock_use use;
 
 static void note_use(long more_blocks, long more_bytes)
 {
-	use.blocks += more_blocks;
+	POKE(use.blocks, use.blocks + more_blocks);
 	use.bytes += more_bytes;
 	if (use.bytes > use.peak)
 		use.peak = use.bytes;
@@ -61,6 +63,14 @@ static void shrink(size_t most)
 static void shrink_to_peak(size_t peak)
 {
 	shrink(use.bytes < peak ? peak - use.bytes : 0);
+}
+
+/**
+ * stock_may_have_more() - does the user allow another mapping to be in use?
+ */
+bool stock_may_have_more(void)
+{
+	return PEEK(use.blocks) < PEEK(config.mmap_max);
 }
 
 /**
@@ -183,7 +193,7 @@ void stock_resized(size_t from, size_t to)
  */
 void stock_put(struct piece piece)
 {
-	bool kept = piece.length <= STOCK_BYTES;
+	bool kept = piece.length <= STOCK_BYTES && config.guard != GUARD_FULL;
 
 	lock_take(&stock_lock);
 	note_use(-1, -(long)piece.length);
@@ -236,4 +246,65 @@ size_t stock_release(void)
 struct stock_use stock_use(void)
 {
 	return use;
+}
+
+/**
+ * stock_bytes() - what is in stock; with stock_lock held
+ */
+size_t stock_bytes(void)
+{
+	return bytes;
+}
+
+/**
+ * stock_nth() - a piece in stock; with stock_lock held
+ * @n: number of the piece, from zero on
+ * @piece: set to it
+ *
+ * Return: whether there is one.
+ */
+bool stock_nth(size_t n, struct piece *piece)
+{
+	if (n >= count)
+		return false;
+	*piece = pieces[n];
+	return true;
+}
+
+/* Whole pages that are there, and no part of another piece? */
+static bool is_good(size_t i)
+{
+	const struct piece *piece = &pieces[i], *other;
+
+	for (other = pieces; other < piece; other++)
+		if (piece->start < other->start + other->length &&
+		    other->start < piece->start + piece->length)
+			return false;
+	return piece->length && !(piece->length % os_page_size) &&
+	       !((uintptr_t)piece->start % os_page_size) &&
+	       os_is_mapped(piece->start) &&
+	       os_is_mapped(piece->start + piece->length - os_page_size);
+}
+
+/**
+ * stock_check() - verify what is in stock, and the account; with stock_lock held
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *stock_check(void)
+{
+	size_t i, sum = 0;
+
+	if (count > STOCK_PIECES || bytes > STOCK_BYTES)
+		return "the stock is larger than it may be";
+	for (i = 0; i < count; i++) {
+		if (!is_good(i))
+			return "a piece in stock is no mapping of its own";
+		sum += pieces[i].length;
+	}
+	if (sum != bytes)
+		return "the stock is not as large as it thinks";
+	if (use.bytes > use.peak || bytes > use.peak - use.bytes)
+		return "the stock makes the program larger than it ever was";
+	return NULL;
 }

@@ -35,6 +35,7 @@ struct stock_use {
 
 extern HIDDEN struct lock stock_lock;
 
+bool stock_may_have_more(void);
 struct piece stock_map(size_t length);
 struct piece stock_take(size_t length);
 void stock_resized(size_t from, size_t to);
@@ -42,5 +43,8 @@ void stock_put(struct piece piece);
 void stock_yield(size_t bytes);
 size_t stock_release(void);
 struct stock_use stock_use(void);
+size_t stock_bytes(void);
+bool stock_nth(size_t n, struct piece *piece);
+const char *stock_check(void);
 
 #endif /* BRKMALLOC_STOCK_H */
