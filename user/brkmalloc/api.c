@@ -2,10 +2,9 @@
 /*
  * api.c - what do malloc, free and their relatives promise?
  *
- * The functions of the C library: which arguments are wrong, what errno says,
- * whether a request goes to the heap or gets its own mapping, and what is done
- * with and without the lock. System calls for large blocks, copying and
- * clearing are done without it.
+ * The functions of the C library: which arguments are wrong, what errno says, what
+ * the cache of a thread serves at once, what realloc moves. Copying and
+ * clearing are done without a lock.
  *
  * With this library preloaded every call of every library of the program comes
  * here, the first ones before main and before any constructor.
@@ -16,185 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache.h"
-#include "config.h"
-#include "dump.h"
+#include "alloc.h"
 #include "full.h"
 #include "guard.h"
 #include "large.h"
 #include "probes.h"
-#include "stock.h"
 
 #define EXPORT		__attribute__((visibility("default")))
-#define ALLOC_MAX	((size_t)PTRDIFF_MAX >> 16)	/* no machine has more: 128 TiB */
-
-struct secret secret = { .link = 1 };	/* never zero, see cache_nil */
-
-/*
- * malloc of fewer bytes looks into the cache of its thread first. One of them is zero:
- * with the default guards malloc() itself looks, without any malloc_unguarded(), so
- * that the choice is not an instruction of the former; with all of them neither does.
- */
-static size_t guarded_bytes = CACHE_DATA_MAX + 1, unguarded_bytes;
-static bool started;
-static struct lock start_lock = LOCK_INITIALIZER;
-
-static void draw_secret(void)
-{
-	uint64_t random[2] = { 0 };
-
-	os_random(random);
-	secret.multiplier = random[0] | 1;
-	secret.link = random[1] | 1;
-}
-
-static void start(void)
-{
-	lock_take(&start_lock);
-	if (!started) {
-		os_start();
-		draw_secret();
-		config_read();
-		cache_watch_threads();
-		if (config.guard != GUARD_DEFAULT)
-			__atomic_store_n(&guarded_bytes, 0, __ATOMIC_RELAXED);
-		if (config.guard == GUARD_OFF)
-			__atomic_store_n(&unguarded_bytes, CACHE_DATA_MAX + 1, __ATOMIC_RELAXED);
-		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
-	}
-	lock_release(&start_lock);
-}
-
-static inline void start_once(void)
-{
-	if (unlikely(!__atomic_load_n(&started, __ATOMIC_ACQUIRE)))
-		start();
-}
-
-__attribute__((constructor))
-static void load(void)
-{
-	start_once();
-	arena_watch_fork();
-	cache_watch_fork();
-	dump_watch();
-}
-
-static struct block *alloc_locked(struct arena *arena, size_t bytes, size_t align,
-				  size_t *dirty)
-{
-	size_t size = block_size_for(bytes), one = 1;
-
-	if (align <= BLOCK_ALIGN)
-		return arena_carve(arena, size, &one, dirty);
-	*dirty = SIZE_MAX;
-	return arena_carve_aligned(arena, size, align);
-}
-
-static struct block *alloc_heap(struct arena *arena, size_t bytes, size_t align,
-				size_t *dirty)
-{
-	struct block *b;
-
-	if (bytes + align > HEAP_DATA_MAX)
-		return NULL;
-	arena_take(arena);
-	b = alloc_locked(arena, bytes, align, dirty);
-	arena_release(arena);
-	return b;
-}
-
-static bool is_large(size_t bytes, size_t align)
-{
-	return bytes >= config.mmap_threshold || bytes + align > HEAP_DATA_MAX;
-}
-
-/* A large block for which there is no mapping, as they are limited, is tried in the heap. */
-static struct block *alloc_block(struct arena *arena, size_t bytes, size_t align, bool zero,
-				 size_t *dirty)
-{
-	struct block *b = NULL;
-
-	if (is_large(bytes, align))
-		b = large_alloc(bytes, align, zero, dirty);
-	return b ? b : alloc_heap(arena, bytes, align, dirty);
-}
-
-/*
- * The kernel gave nothing. What is kept for later may be in the way, or do; and
- * there may be room in the heap of another arena.
- */
-static struct block *alloc_last(size_t bytes, size_t align, bool zero, size_t *dirty)
-{
-	struct block *b = NULL;
-	struct arena *arena;
-	unsigned int i;
-
-	cache_flush();
-	stock_release();
-	if (is_large(bytes, align))
-		b = large_alloc(bytes, align, zero, dirty);
-	if (bytes + align > HEAP_DATA_MAX)
-		return b;
-	for (i = 0; !b && (arena = arena_nth(i)); i++) {
-		arena_take(arena);
-		arena_gather(arena);
-		b = alloc_locked(arena, bytes, align, dirty);
-		arena_release(arena);
-	}
-	return b;
-}
-
-static void *alloc_guarded(size_t bytes, size_t align, bool zero, size_t *dirty)
-{
-	size_t outer_bytes = bytes + full_extra(align);
-	struct arena *arena = arena_nth(0);
-	void *data = NULL;
-	struct block *b;
-
-	lock_take(&full_lock);
-	b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
-	if (!b && quarantine_empty())
-		b = alloc_block(arena, outer_bytes, BLOCK_ALIGN, zero, dirty);
-	if (b)
-		data = full_dress(b, bytes, align, zero, dirty);
-	lock_release(&full_lock);
-	return data;
-}
-
-/*
- * All allocation that a cache cannot serve comes through here. If the data is to be
- * @zero, @dirty is how many bytes at its start may not be yet.
- */
-static noinline void *alloc(size_t bytes, size_t align, bool zero, size_t *dirty)
-{
-	bool is_small = bytes <= CACHE_DATA_MAX && align <= BLOCK_ALIGN;
-	struct block *b = NULL;
-	void *data = NULL;
-
-	start_once();
-	*dirty = SIZE_MAX;
-	if (bytes > ALLOC_MAX || align > ALLOC_MAX - bytes) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	if (unlikely(full_is_on())) {
-		data = alloc_guarded(bytes, align, zero, dirty);
-	} else if (is_small) {
-		data = cache_fetch(block_size_for(bytes));
-		if (likely(data))
-			return data;
-	} else {
-		b = alloc_block(cache_arena(), bytes, align, zero, dirty);
-	}
-	if (!data && !b && !full_is_on())
-		b = alloc_last(bytes, align, zero, dirty);
-	if (b)
-		data = block_data(b);
-	if (unlikely(!data))
-		errno = ENOMEM;
-	return data;
-}
 
 static noinline void *malloc_slow(size_t size)
 {
@@ -315,7 +142,7 @@ static noinline void free_slow(void *data)
 {
 	struct block *b = block_of(data);
 
-	start_once();
+	alloc_start_once();
 	if (likely(config.guard == GUARD_DEFAULT)) {
 		b = guard_data("free", data);
 	} else if (full_is_on()) {
@@ -412,7 +239,7 @@ static void *resize(void *data, size_t size)
 {
 	struct block *b, *now = NULL;
 
-	start_once();
+	alloc_start_once();
 	if (full_is_on())
 		return resize_by_copy(data, full_size("realloc", data), size);
 	b = block_given("realloc", data);
@@ -421,11 +248,11 @@ static void *resize(void *data, size_t size)
 		return NULL;
 	}
 	if (block_state(b) == BLOCK_MAPPED) {
-		if (is_large(size, BLOCK_ALIGN))
+		if (alloc_is_large(size, BLOCK_ALIGN))
 			now = large_resize(b, size);
 	} else if (fits(b, size)) {
 		return data;
-	} else if (!is_large(size, BLOCK_ALIGN) || size <= block_usable(b)) {
+	} else if (!alloc_is_large(size, BLOCK_ALIGN) || size <= block_usable(b)) {
 		/* What grows beyond the threshold moves once, into a mapping. */
 		now = resize_in_heap(b, block_size_for(size));
 	}
@@ -534,7 +361,7 @@ EXPORT int posix_memalign(void **result, size_t align, size_t size)
  */
 EXPORT void *valloc(size_t size)
 {
-	start_once();
+	alloc_start_once();
 	return alloc_aligned(os_page_size, size);
 }
 
@@ -546,7 +373,7 @@ EXPORT void *valloc(size_t size)
  */
 EXPORT void *pvalloc(size_t size)
 {
-	start_once();
+	alloc_start_once();
 	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
@@ -564,7 +391,7 @@ EXPORT size_t malloc_usable_size(void *data)
 {
 	if (!data)
 		return 0;
-	start_once();
+	alloc_start_once();
 	if (full_is_on())
 		return full_size("malloc_usable_size", data);
 	return usable(block_given("malloc_usable_size", data));

@@ -24,7 +24,7 @@
 
 #define LOOK_BYTES	(1UL << 20)	/* freed, and ... */
 #define LOOK_TICKS	(OS_TICKS / 5)	/* ... so long ago, at least */
-#define MUCH_LEAST	(16UL << 20)
+#define MUCH_LEAST	(32UL << 20)
 #define MUCH_SHARE	2		/* more than half of what is in use */
 #define PURGED_ENOUGH	8
 
