@@ -24,7 +24,7 @@
 #include "kselftest_harness.h"
 #include "malloc_test.h"
 
-#define BLOCKS	450
+#define BLOCKS	600
 
 static char *blocks[BLOCKS];
 static size_t sizes[BLOCKS];
@@ -118,9 +118,9 @@ static void work_after_peak(void)
 {
 	size_t i;
 
-	for (i = 230; i < 430; i++)
+	for (i = 230; i < 560; i++)
 		take(i, malloc(120000), 120000, 0);
-	for (i = 230; i < 429; i++)
+	for (i = 230; i < 559; i++)
 		give(i);
 	for (i = 230; i < 250; i++)
 		take(i, malloc(60000), 60000, 0);
