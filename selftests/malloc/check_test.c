@@ -136,6 +136,11 @@ static void change_bytes(void)
 	heap->bytes += BLOCK_ALIGN;
 }
 
+static void change_free(void)
+{
+	heap->fit.bytes += BLOCK_ALIGN;
+}
+
 static void change_long_free(void)
 {
 	heap->long_free += BLOCK_ALIGN;
@@ -318,6 +323,7 @@ static const struct {
 	{ free_before_top,	"the block before the top is free" },
 	{ lengthen_old_region,	"the fence of a region is not at its end" },
 	{ change_bytes,		"the regions are not as large as the heap thinks" },
+	{ change_free,		"the free blocks are not as large as the lists think" },
 	{ change_long_free,	"the long free blocks are not as large as the heap thinks" },
 	{ change_purged,	"not as much is purged as the heap thinks" },
 	{ change_bitmap,	"the bitmap and a free list disagree" },

@@ -80,7 +80,7 @@ static struct block *alloc_heap(struct arena *arena, size_t bytes, size_t align,
 
 	if (bytes + align > HEAP_DATA_MAX)
 		return NULL;
-	arena_take(arena);
+	cache_enter(arena, block_size_for(bytes) + align);
 	b = alloc_locked(arena, bytes, align, dirty);
 	arena_release(arena);
 	return b;

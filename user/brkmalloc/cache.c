@@ -26,7 +26,8 @@
 #define LIMIT_FIRST_MAX	16U
 #define LIMIT_MAX	1024U
 #define SHARE_LEAST	(128UL << 10)	/* bytes that all bins may grow to, or ... */
-#define SHARE_OF_HEAP	32		/* ... a part of the heap, if that is more */
+#define SHARE_OF_USED	32		/* ... a part of what is in use, if that is more; ... */
+#define SHARE_MOST	(1UL << 20)	/* ... no more than the processor caches anyway */
 
 struct block cache_nil;
 _Thread_local struct cache cache = {
@@ -126,8 +127,10 @@ static void shorten(size_t bin, size_t blocks)
 
 static size_t share(void)
 {
-	size_t bytes = PEEK(cache.arena->heap.bytes) / SHARE_OF_HEAP;
+	size_t bytes = heap_used(&cache.arena->heap) / SHARE_OF_USED;
 
+	if (bytes > SHARE_MOST)
+		return SHARE_MOST;
 	return bytes > SHARE_LEAST ? bytes : SHARE_LEAST;
 }
 
@@ -158,13 +161,32 @@ bool cache_make_room(size_t bin)
 	return true;
 }
 
+/**
+ * cache_enter() - take the lock of an arena, to carve a block out of it
+ * @arena: which
+ * @size: of the block
+ *
+ * Many small blocks that are kept here and there hold a heap apart. Before it grows,
+ * all that this thread keeps goes home, where it may coalesce to what is wanted.
+ */
+void cache_enter(struct arena *arena, size_t size)
+{
+	arena_take(arena);
+	if (likely(!heap_must_grow(&arena->heap, size)))
+		return;
+	arena_release(arena);
+	cache_flush();
+	arena_take(arena);
+	arena_gather(arena);
+}
+
 static void *fetch_one(size_t size)
 {
 	struct arena *arena = cache_arena();
 	size_t one = 1, dirty;
 	struct block *b;
 
-	arena_take(arena);
+	cache_enter(arena, size);
 	b = arena_carve(arena, size, &one, &dirty);
 	arena_release(arena);
 	return b ? block_data(b) : NULL;

@@ -57,6 +57,7 @@ bool cache_make_room(size_t bin);
 void cache_give_home(struct block *b);
 struct arena *cache_arena(void);
 void cache_flush(void);
+void cache_enter(struct arena *arena, size_t size);
 void cache_watch_threads(void);
 void cache_watch_fork(void);
 const char *cache_check(const struct block **at);

@@ -46,12 +46,14 @@ static const char *check_block(const struct heap *heap, const struct block *b,
 /**
  * struct sums - over the blocks of a heap, to be compared with what it thinks
  * @free_blocks: how many are free
+ * @free: their bytes
  * @long_free: bytes of the long ones among them
  * @purged: bytes of those whose pages were given back
  * @bytes: of regions
  */
 struct sums {
 	size_t	free_blocks;
+	size_t	free;
 	size_t	long_free;
 	size_t	purged;
 	size_t	bytes;
@@ -60,6 +62,7 @@ struct sums {
 static void add_free(struct sums *sums, const struct block *b)
 {
 	sums->free_blocks++;
+	sums->free += block_size(b);
 	if (block_size(b) < PURGE_MIN)
 		return;
 	sums->long_free += block_size(b);
@@ -146,7 +149,13 @@ static const char *check_heap(const struct heap *heap, const struct block **at)
 		return "the long free blocks are not as large as the heap thinks";
 	if (sums.purged != heap->purged)
 		return "not as much is purged as the heap thinks";
-	return fit_check(&heap->fit, sums.free_blocks, at);
+	wrong = fit_check(&heap->fit, sums.free_blocks, at);
+	if (wrong)
+		return wrong;
+	*at = NULL;
+	if (sums.free != heap->fit.bytes)
+		return "the free blocks are not as large as the lists think";
+	return NULL;
 }
 
 static const char *check_arena(const struct arena *arena, unsigned int n,

@@ -14,7 +14,7 @@
 #include "guard.h"
 
 #define MOST_LEAST	(64UL << 10)	/* bytes in a depot, or ... */
-#define MOST_SHARE	16		/* ... a part of the heap, if that is more */
+#define MOST_SHARE	16		/* ... a part of what is in use, if that is more */
 #define LARGE_LEAST	(32UL << 10)
 #define LARGE_SHARE	64
 
@@ -23,10 +23,9 @@ static size_t share(size_t bytes, size_t least, size_t part)
 	return bytes / part > least ? bytes / part : least;
 }
 
-/* What is long and free already does not count: that heap has shrunk. */
 static size_t most(const struct heap *heap)
 {
-	return share(heap->bytes - heap->long_free, MOST_LEAST, MOST_SHARE);
+	return share(heap_used(heap), MOST_LEAST, MOST_SHARE);
 }
 
 /**
@@ -94,7 +93,7 @@ struct block *depot_take(struct depot *depot, size_t bin, size_t *count,
  */
 bool depot_is_large(const struct depot *depot, const struct heap *heap)
 {
-	return depot->bytes >= share(heap->bytes, LARGE_LEAST, LARGE_SHARE);
+	return depot->bytes >= share(heap_used(heap), LARGE_LEAST, LARGE_SHARE);
 }
 
 /**

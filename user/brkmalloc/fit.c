@@ -231,6 +231,7 @@ void fit_insert(struct fit *fit, struct block *b)
 	fit->lists[list] = b;
 	fit->not_empty[list / BITS] |= 1UL << (list % BITS);
 	fit->not_zero |= 1UL << (list / BITS);
+	POKE(fit->bytes, fit->bytes + block_size(b));
 }
 
 /**
@@ -244,6 +245,7 @@ void fit_remove(struct fit *fit, struct block *b)
 	size_t list;
 
 	guard_links(b, next, prev);
+	POKE(fit->bytes, fit->bytes - block_size(b));
 	if (fit->rover == b)
 		fit->rover = next;
 	if (next)

@@ -17,12 +17,14 @@
  * @not_empty: a bit for each list
  * @not_zero: a bit for each word of @not_empty
  * @rover: where next fit goes on
+ * @bytes: of all of them
  */
 struct fit {
 	struct block	*lists[FIT_CLASSES];
 	unsigned long	not_empty[FIT_CLASSES / 64];
 	unsigned long	not_zero;
 	struct block	*rover;
+	size_t		bytes;
 };
 
 bool fit_choose(const char *name);

@@ -140,6 +140,20 @@ static inline size_t heap_top_room(const struct heap *heap)
 	return heap->regions ? heap->end - BLOCK_META - (char *)heap->top : 0;
 }
 
+/* Bytes in no free block: those of the program, the caches, the top. A guess without the lock. */
+static inline size_t heap_used(const struct heap *heap)
+{
+	size_t bytes = PEEK(heap->bytes), idle = PEEK(heap->fit.bytes);
+
+	return bytes > idle ? bytes - idle : 0;
+}
+
+/* Is there neither a free block of a size nor room at the top? */
+static inline bool heap_must_grow(struct heap *heap, size_t size)
+{
+	return heap_top_room(heap) < size && !fit_find(&heap->fit, size);
+}
+
 static inline unsigned int heap_home(const struct heap *heap)
 {
 	return heap->arena << 1;

@@ -108,9 +108,7 @@ static size_t idle(const struct heap *heap)
 
 static bool is_much(const struct heap *heap)
 {
-	size_t used = heap->bytes - heap->long_free - heap_top_room(heap);
-
-	return idle(heap) > MUCH_LEAST + used / MUCH_SHARE;
+	return idle(heap) > MUCH_LEAST + heap_used(heap) / MUCH_SHARE;
 }
 
 /**
