@@ -289,10 +289,14 @@ int scope_ranged(bool ranged)
  */
 pid_t child_start(void)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
-	if (!pid)
+	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* There is no signal for a death before that. */
+		if (getppid() != parent)
+			_exit(1);
+	}
 	return pid;
 }
 
