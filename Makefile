@@ -24,7 +24,8 @@ SUDO	:= $(if $(filter 0,$(shell id -u)),,sudo)
 
 PARAMETERS ?=
 
-.PHONY: all help module user load unload reload demo test soak bench shell check clean distclean
+.PHONY: all help module user load unload reload demo test soak bench bench-malloc shell check \
+	clean distclean
 
 all: module user
 
@@ -34,6 +35,9 @@ help:
 	@echo 'make soak      random steps, each compared with the kernel: STEPS=... [SEED=...]'
 	@echo 'make check     style and static analysis, everything clean'
 	@echo 'make bench     what the module costs, in instructions, into build/bench'
+	@echo 'make bench-malloc   mallocs side by side, ours among them, into build/bench-malloc:'
+	@echo '               ROWS="larson,real,count-*" REPEAT=5 ONLY=brkmalloc,tcmalloc CLOCK=wall|cpu'
+	@echo '               ALSO=NAME=LIBRARY[:VARIABLE=VALUE]... chooses; ROWS=list names the rows'
 	@echo 'make shell     a shell in the virtual machine, with the module loaded'
 	@echo
 	@echo 'make           module and user'
@@ -49,7 +53,7 @@ help:
 	@echo 'V=1                 show the commands that build the programs'
 
 # The packages that each step needs; a no-op when they are there.
-.PHONY: deps-build deps-vm deps-test deps-check
+.PHONY: deps-build deps-vm deps-test deps-check deps-bench
 deps-build:
 	@selftests/deps build module
 deps-vm:
@@ -58,6 +62,8 @@ deps-test:
 	@selftests/deps build module vm test
 deps-check:
 	@selftests/deps build module vm test check
+deps-bench:
+	@selftests/deps build bench
 
 user: deps-build
 	@$(MAKE) $(if $(V),,-s) -C user BUILD=$(BUILD)
@@ -107,11 +113,18 @@ soak: deps-vm vm-module
 bench: deps-test vm-modules
 	@selftests/bench/all $(KERNELS)
 
+bench-malloc: deps-bench user
+	@$(MAKE) -s -C selftests/bench/malloc BUILD=$(BUILD)
+	@selftests/bench/malloc/run --build '$(BUILD)' \
+		$(if $(filter list,$(ROWS)),--list,$(if $(ROWS),--rows '$(ROWS)')) \
+		$(if $(REPEAT),--repeat '$(REPEAT)') $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(ALSO),--also '$(ALSO)') $(if $(CLOCK),--clock '$(CLOCK)')
+
 check: deps-check
 	@selftests/check $(KERNELS)
 
 clean:
-	rm -rf $(addprefix $(BUILD)/,module user selftests test bench check demo)
+	rm -rf $(addprefix $(BUILD)/,module user selftests test bench bench-malloc check demo)
 
 distclean:
 	rm -rf $(BUILD)
