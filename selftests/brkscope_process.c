@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,4 +360,29 @@ int child_end(pid_t pid)
 
 	kill(pid, SIGCONT);
 	return waitpid(pid, &status, 0) == pid ? status : -errno;
+}
+
+/** child_drop() - end a child and its watch, if there are any */
+void child_drop(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	scope_unwatch(pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void *thread_main(void *run)
+{
+	((void (*)(void))run)();
+	return NULL;
+}
+
+/** thread_run() - run something in a thread of its own, and wait for that */
+void thread_run(void (*run)(void))
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, thread_main, run);
+	pthread_join(thread, NULL);
 }

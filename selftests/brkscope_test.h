@@ -154,5 +154,7 @@ int child_until_stopped(pid_t pid);
 int child_next_stop(pid_t pid);
 int child_watched(pid_t *child, int *events, void (*main)(void));
 int child_end(pid_t pid);
+void child_drop(pid_t pid);
+void thread_run(void (*run)(void));
 
 #endif /* BRKSCOPE_TEST_H */

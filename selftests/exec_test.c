@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +28,7 @@ FIXTURE_SETUP(exec)
 
 FIXTURE_TEARDOWN(exec)
 {
-	if (self->child <= 0)
-		return;
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 static void exec_helper(void)
@@ -223,18 +218,9 @@ TEST_F(exec, touches_of_the_old_image_are_not_counted_for_the_new_one)
 	EXPECT_GE(resident + 64, touched);
 }
 
-static void *exec_in_thread(void *data)
-{
-	exec_helper();
-	return data;
-}
-
 static void exec_by_a_thread(void)
 {
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, exec_in_thread, NULL);
-	pthread_join(thread, NULL);
+	thread_run(exec_helper);
 }
 
 TEST_F(exec, a_watch_survives_exec_by_a_thread_that_is_not_the_first)

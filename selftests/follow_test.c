@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -412,19 +411,15 @@ TEST_F(follow, a_clone_with_memory_of_its_own_is_as_exact_as_a_fork)
 	check_ended(_metadata, &notes->child[0]);
 }
 
-static void *fork_in_thread(void *data)
+static void fork_in_thread(void)
 {
 	notes->thread = syscall(SYS_gettid);
 	fork_one();
-	return data;
 }
 
 static void fork_from_a_thread(void)
 {
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, fork_in_thread, NULL);
-	pthread_join(thread, NULL);
+	thread_run(fork_in_thread);
 }
 
 TEST_F(follow, a_thread_is_no_child_and_its_child_is_followed)
