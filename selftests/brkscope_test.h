@@ -117,6 +117,7 @@ void scope_tally(struct tally *tally, const struct brkscope_record *records,
 ssize_t scope_tally_rest(struct tally *tally, int fd);
 size_t scope_keep(struct brkscope_record *records, size_t count, int kind,
 		  uint64_t start, uint64_t end);
+ssize_t scope_faults(int events, const void *from, size_t bytes);
 
 int maps_read(pid_t pid, struct area_list *list);
 int mirror_read(pid_t pid, struct area_list *list);
