@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -299,6 +300,21 @@ pid_t child_start(void)
 			_exit(1);
 	}
 	return pid;
+}
+
+/**
+ * child_become_user() - in a child: be the user SCOPE_USER for good
+ *
+ * That user can watch it, and it still dies with the caller of child_start().
+ *
+ * Return: 0, or another number if it could not be done.
+ */
+int child_become_user(void)
+{
+	return setgroups(0, NULL) ||
+	       setresgid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
+	       setresuid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
+	       prctl(PR_SET_DUMPABLE, 1) || prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /** child_stop_here() - in the child: stop until child_continue() */
