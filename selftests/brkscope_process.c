@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,6 +316,33 @@ int child_become_user(void)
 	       setresgid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
 	       setresuid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
 	       prctl(PR_SET_DUMPABLE, 1) || prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static int write_file(const char *path, const char *format, int number)
+{
+	char text[64];
+	int length = snprintf(text, sizeof(text), format, number);
+	int fd = open(path, O_WRONLY);
+	ssize_t done = fd < 0 ? -1 : write(fd, text, length);
+
+	close(fd);
+	return done == length ? 0 : -1;
+}
+
+/**
+ * namespace_make() - in a child that is the user: go into new namespaces
+ * @flags: which, besides a user namespace, as for unshare(2)
+ * @uid_map: of that; %d is SCOPE_USER
+ * @gid_map: likewise
+ *
+ * Return: 0, or another number if it could not be done.
+ */
+int namespace_make(int flags, const char *uid_map, const char *gid_map)
+{
+	return unshare(CLONE_NEWUSER | flags) ||
+	       write_file("/proc/self/setgroups", "deny", 0) ||
+	       write_file("/proc/self/uid_map", uid_map, SCOPE_USER) ||
+	       write_file("/proc/self/gid_map", gid_map, SCOPE_USER);
 }
 
 /** child_stop_here() - in the child: stop until child_continue() */

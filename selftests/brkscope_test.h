@@ -150,6 +150,7 @@ int scope_ranged(bool ranged);
 int scope_program(const char *name, char *path, size_t size);
 pid_t child_start(void);
 int child_become_user(void);
+int namespace_make(int flags, const char *uid_map, const char *gid_map);
 void child_stop_here(void);
 int child_continue(pid_t pid);
 int child_until_stopped(pid_t pid);
