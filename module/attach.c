@@ -3,12 +3,12 @@
  * By what means do we listen in the kernel?
  *
  * Entries are taken by ftrace, which costs an unwatched process some fifty
- * instructions, or by a kprobe where ftrace cannot. Returns are taken by a return
- * probe: where ftrace serves, the probe itself sits on a function of our own that
- * nobody calls, and is started by hand for the watched alone; else it sits on the
- * kernel's function and starts for all. A return probe keeps its trampoline in the
- * kernel proper, so a task that sleeps in the probed function holds up neither
- * unload nor itself.
+ * instructions, or by a kprobe where ftrace cannot. Returns are taken by a
+ * return probe: where ftrace serves, the probe itself sits on a function of our
+ * own that nobody calls, and is started by hand for the watched alone; else it
+ * sits on the kernel's function and starts for all. A return probe keeps its
+ * trampoline in the kernel proper, so a task that sleeps in the probed function
+ * holds up neither unload nor itself.
  *
  * Context: all of it sleeps and is serialised by list.c.
  */
@@ -31,8 +31,8 @@ module_param(kprobes, bool, 0444);
 MODULE_PARM_DESC(kprobes, "listen by kprobes even where ftrace would do, which costs every page fault of the machine more (N)");
 
 /*
- * One ftrace_ops for all functions: taking it away waits for every task to leave
- * the trampoline (synchronize_rcu_tasks()), and that once is enough.
+ * One ftrace_ops for all functions: taking it away waits for every task to
+ * leave the trampoline (synchronize_rcu_tasks()), and that once is enough.
  */
 static struct ftrace_ops hook_ops;
 static bool by_ftrace;	/* the mechanism chosen for the functions */
@@ -68,7 +68,8 @@ static int hook_resolve(struct hook *hook)
  *
  * Kprobes look a symbol up before they see that it is no code and say no.
  *
- * Context: process. Return: the address, or NULL if there is no such symbol.
+ * Context: process; may sleep. Takes kprobe_mutex, so never from a probe.
+ * Return: the address, or NULL if there is no such symbol.
  */
 const void *hook_find(const char *name)
 {
@@ -177,7 +178,11 @@ static int hook_attach_all(bool ftrace)
  * hook_attach() - start listening
  * @why: gets the reason of a failure in words
  *
- * Context: process; may sleep. All or nothing but for what is optional.
+ * All or nothing but for what is optional.
+ *
+ * Context: process; may sleep; watch_mutex of list.c is held. Callbacks run
+ * before it returns. Never from a callback: it takes the locks of ftrace and
+ * kprobes.
  * Return: 0 or a negative errno.
  */
 int hook_attach(const char **why)
@@ -207,9 +212,11 @@ int hook_attach(const char **why)
  * hook_attach_pages() - listen to the page allocator, too
  * @why: gets the reason of a failure in words
  *
- * Context: process; may sleep; after hook_attach(). It is a hook of its own since all
- * processes of the machine pay for it whenever they are given a page.
- * Return: 0 or a negative errno.
+ * It is a hook of its own since all processes of the machine pay for it
+ * whenever they are given a page.
+ *
+ * Context: process; may sleep; after hook_attach(), watch_mutex of list.c is
+ * held. Never from a callback, as hook_attach(). Return: 0 or a negative errno.
  */
 int hook_attach_pages(const char **why)
 {
@@ -220,9 +227,11 @@ int hook_attach_pages(const char **why)
 }
 
 /**
- * hook_detach_pages() - listen to it no more
+ * hook_detach_pages() - listen to it no more; its callback does not run then
  *
- * Context: process; may sleep.
+ * Context: process; may sleep; watch_mutex of list.c is held. Waits for all who
+ * are in a tracepoint: never from a callback, nor in a section that holds up
+ * RCU.
  */
 void hook_detach_pages(void)
 {
@@ -238,7 +247,8 @@ void hook_detach_pages(void)
 /**
  * hook_detach() - stop listening; no callback runs any more when it returns
  *
- * Context: process; may sleep.
+ * Context: process; may sleep; watch_mutex of list.c is held. Waits for all who
+ * are in a callback: never from one, nor in a section that holds up RCU.
  */
 void hook_detach(void)
 {

@@ -72,14 +72,16 @@ static void error_note(kuid_t uid, const char *line, int err, const char *why)
 
 static int parse_size(const char *text, u64 *bytes)
 {
+	static const char letters[] = "KMG";	/* 2^10, 2^20, 2^30 */
 	const char *unit = text + strspn(text, "0123456789");
-	unsigned int shift = toupper(*unit) == 'K' ? 10 : toupper(*unit) == 'M' ? 20 : 0;
+	const char *letter = *unit ? strchr(letters, toupper(*unit)) : NULL;
+	unsigned int shift = letter ? 10 * (letter - letters + 1) : 0;
 
-	if (unit == text || unit[!!shift])
+	if (unit == text || unit[!!letter])
 		return -EINVAL;
 	for (*bytes = 0; text < unit; text++)
 		*bytes = min(*bytes * 10 + *text - '0', SIZE_LARGE);
-	*bytes <<= shift;
+	*bytes = min(*bytes, SIZE_LARGE >> shift) << shift;
 	return *bytes ? 0 : -EINVAL;
 }
 
@@ -97,7 +99,7 @@ static int command_watch(pid_t nr, char *args, const struct cred *cred, const ch
 		} else if (!strcmp(word, "nopages")) {
 			pages = false;
 		} else if (strncmp(word, "buffer=", 7) || parse_size(word + 7, &bytes)) {
-			*why = "after the process id come follow, nopages, buffer=SIZE[K|M]";
+			*why = "after the process id come follow, nopages, buffer=SIZE[K|M|G]";
 			return -EINVAL;
 		}
 	}

@@ -3,8 +3,8 @@
  * Where do we listen in the kernel, and what is called then?
  *
  * One table. Each attach point names what it serves, the kernel's symbol, and
- * what to call. Below are the callbacks, by the mechanisms of attach.c; theirs is
- * the context of the probed function.
+ * what to call. Below are the callbacks, by the mechanisms of attach.c; theirs
+ * is the context of the probed function.
  */
 #include <linux/ftrace.h>
 #include <linux/kprobes.h>
@@ -130,12 +130,32 @@ static void hook_entry(struct hook *hook, struct pt_regs *regs)
 	rcu_read_unlock();
 }
 
+/**
+ * hook_kprobe_entry() - the callback of a kprobe
+ * @kp: of an entry of the table
+ * @regs: at the entry of the probed function
+ *
+ * Context: the probed function's, with the locks that its caller holds;
+ * preemption off. May not sleep, allocate, fault or call what is probed.
+ *
+ * Return: zero: the function goes on.
+ */
 int hook_kprobe_entry(struct kprobe *kp, struct pt_regs *regs)
 {
 	hook_entry(container_of(kp, struct hook, kp), regs);
 	return 0;
 }
 
+/**
+ * hook_return_begin() - the callback of a return probe at the entry
+ * @ri: with room for what is kept until the return
+ * @regs: at the entry of the probed function
+ *
+ * Context: as hook_kprobe_entry(), and it may not either; also called by
+ * hook_ftrace(), by way of the probe on hook_anchor().
+ *
+ * Return: zero, or 1 if nobody is called at the return.
+ */
 int hook_return_begin(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct hook *hook = container_of(get_kretprobe(ri), struct hook, rp);
@@ -146,6 +166,19 @@ int hook_return_begin(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
+/**
+ * hook_return_finish() - the callback of a return probe at the return
+ * @ri: what hook_return_begin() had
+ * @regs: at the return
+ *
+ * The function may have slept: nothing that was found at the entry need be
+ * there any more, and the probe itself may have been taken away.
+ *
+ * Context: the probed function's at its return, with the locks that its caller
+ * still holds; preemption off. May not do what hook_kprobe_entry() may not.
+ *
+ * Return: zero; nobody looks at it.
+ */
 int hook_return_finish(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct kretprobe *rp = get_kretprobe(ri);
@@ -181,9 +214,21 @@ static noinline void hook_ftrace_other(unsigned long ip, struct pt_regs *regs)
 	hook_ftrace_run(hook, regs);
 }
 
-/*
- * What every process of the machine passes: in a page fault, and whenever it gives
- * up a lock that it held for writing. For the unwatched this is all of the cost.
+/**
+ * hook_ftrace() - the callback of ftrace, for all functions of the table
+ * @ip: of the call that ftrace patched in
+ * @parent_ip: of the function's caller
+ * @ops: the one of attach.c
+ * @fregs: at the entry of the function
+ *
+ * What every process of the machine passes: in a page fault, and whenever it
+ * gives up a lock that it held for writing. For the unwatched this is all of
+ * the cost.
+ *
+ * Context: the traced function's, with the locks that its caller holds:
+ * mmap_lock or a VMA's in a page fault, for writing the one that is about to be
+ * given up. Turns preemption off itself for the watched. May not do what
+ * hook_kprobe_entry() may not.
  */
 void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
 			 struct ftrace_ops *ops, struct ftrace_regs *fregs)
@@ -205,9 +250,10 @@ void notrace hook_ftrace(unsigned long ip, unsigned long parent_ip,
  * hook_fault_data() - is the current task in a page fault?
  *
  * Context: the task itself; its list of return probes changes by nobody else.
+ * No lock; may be called in a callback.
  *
- * Return: what fault_enter() noted of the innermost one, or NULL. It stays as long
- * as the fault.
+ * Return: what fault_enter() noted of the innermost one, or NULL. It stays as
+ * long as the fault.
  */
 const void *hook_fault_data(void)
 {
@@ -225,7 +271,8 @@ const void *hook_fault_data(void)
 /**
  * hook_count_init() - counters of hits; they stay until hook_free()
  *
- * Context: process; may sleep. Return: 0 or -ENOMEM.
+ * Context: process; may sleep, so never from a callback; watch_mutex of list.c
+ * is held. Return: 0 or -ENOMEM.
  */
 int hook_count_init(void)
 {
@@ -235,7 +282,10 @@ int hook_count_init(void)
 }
 
 /**
- * hook_free() - free the counters; after the last hook_detach()
+ * hook_free() - free the counters
+ *
+ * Context: unload, after the last hook_detach(): nobody counts or reads any
+ * more. No lock. Never from a callback.
  */
 void hook_free(void)
 {
@@ -250,6 +300,8 @@ static u64 hook_missed_one(const struct hook *hook)
 
 /**
  * hook_missed() - calls that a probe could not take since it was attached
+ *
+ * Context: any; no lock, the counts may move on meanwhile. Does not sleep.
  */
 u64 hook_missed(void)
 {
@@ -263,6 +315,8 @@ u64 hook_missed(void)
 
 /**
  * hook_tells_ranges() - are the hooks there that tell where VMAs change?
+ *
+ * Context: any, callbacks too; no lock. Does not sleep.
  */
 bool hook_tells_ranges(void)
 {
@@ -284,6 +338,8 @@ static u64 hook_hits_sum(int i)
 /**
  * hook_show() - the text of /proc/brkscope/hooks
  * @m: where to
+ *
+ * Context: process, a reader; no lock, so hooks may come and go meanwhile.
  */
 void hook_show(struct seq_file *m)
 {

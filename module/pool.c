@@ -8,8 +8,9 @@
  * kernel, those of the work queues included. What found no object meanwhile is
  * counted, and the work makes up for it where it can.
  *
- * Context of pool_take() and pool_give(): any but NMI; watch.lock held. The rest
- * sleeps. The grower belongs to the watch and is stopped by whoever frees that.
+ * Context of pool_take() and pool_give(): any but NMI; watch.lock held. The
+ * rest sleeps. The grower belongs to the watch and is stopped by whoever frees
+ * that.
  */
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -208,10 +209,20 @@ void pool_grower_init(struct watch *w)
 
 /**
  * pool_grower_stop() - they grow no more; nothing of it is under way
- * @w: no hook finds it any more; may have been stopped before
+ * @w: no hook finds it any more and it has no address space; may have been
+ *	stopped before
+ *
+ * A work that still had the address space may take the last objects and ask for
+ * more, and what it asks need not come at once: with PREEMPT_RT a thread does
+ * that, and without an interrupt of its own the timer's tick. So the work goes
+ * first. What it asked for is waited for next; a work queued by that takes
+ * nothing more.
+ *
+ * Context: process; sleeps; no lock is held that the work takes.
  */
 void pool_grower_stop(struct watch *w)
 {
+	cancel_delayed_work_sync(&w->grower.work);
 	irq_work_sync(&w->grower.hungry);
 	cancel_delayed_work_sync(&w->grower.work);
 	mem_cgroup_put(w->grower.memcg);

@@ -296,16 +296,33 @@ void watch_end(struct watch *w, bool record)
 
 /**
  * watch_rusage() - minor and major faults of a process so far, as getrusage(2) counts them
- * @task: a thread of it
+ * @task: a thread of it, held by the caller
+ *
+ * A thread that ends hands its counts over to the process and leaves the list
+ * of threads, both under stats_lock: without a look at that it would be counted
+ * twice or not at all.
+ *
+ * Context: process, or the probe of sched_process_exit with preemption off;
+ * neither stats_lock nor siglock held. Does not sleep.
  */
 u64 watch_rusage(struct task_struct *task)
 {
-	u64 sum = task->signal->min_flt + task->signal->maj_flt;
+	struct signal_struct *sig = task->signal;
 	struct task_struct *t;
+	unsigned long irq;
+	int seq, next = 0;	/* even: without the lock, which nobody may hold then */
+	u64 sum;
 
 	rcu_read_lock();
-	for_each_thread(task, t)
-		sum += t->min_flt + t->maj_flt;
+	do {
+		seq = next;
+		irq = read_seqbegin_or_lock_irqsave(&sig->stats_lock, &seq);
+		sum = sig->min_flt + sig->maj_flt;
+		for_each_thread(task, t)
+			sum += t->min_flt + t->maj_flt;
+		next = 1;
+	} while (need_seqretry(&sig->stats_lock, seq));
+	done_seqretry_irqrestore(&sig->stats_lock, seq, irq);
 	rcu_read_unlock();
 	return sum;
 }

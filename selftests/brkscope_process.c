@@ -4,6 +4,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,11 +292,57 @@ int scope_ranged(bool ranged)
  */
 pid_t child_start(void)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
-	if (!pid)
+	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* There is no signal for a death before that. */
+		if (getppid() != parent)
+			_exit(1);
+	}
 	return pid;
+}
+
+/**
+ * child_become_user() - in a child: be the user SCOPE_USER for good
+ *
+ * That user can watch it, and it still dies with the caller of child_start().
+ *
+ * Return: 0, or another number if it could not be done.
+ */
+int child_become_user(void)
+{
+	return setgroups(0, NULL) ||
+	       setresgid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
+	       setresuid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
+	       prctl(PR_SET_DUMPABLE, 1) || prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static int write_file(const char *path, const char *format, int number)
+{
+	char text[64];
+	int length = snprintf(text, sizeof(text), format, number);
+	int fd = open(path, O_WRONLY);
+	ssize_t done = fd < 0 ? -1 : write(fd, text, length);
+
+	close(fd);
+	return done == length ? 0 : -1;
+}
+
+/**
+ * namespace_make() - in a child that is the user: go into new namespaces
+ * @flags: which, besides a user namespace, as for unshare(2)
+ * @uid_map: of that; %d is SCOPE_USER
+ * @gid_map: likewise
+ *
+ * Return: 0, or another number if it could not be done.
+ */
+int namespace_make(int flags, const char *uid_map, const char *gid_map)
+{
+	return unshare(CLONE_NEWUSER | flags) ||
+	       write_file("/proc/self/setgroups", "deny", 0) ||
+	       write_file("/proc/self/uid_map", uid_map, SCOPE_USER) ||
+	       write_file("/proc/self/gid_map", gid_map, SCOPE_USER);
 }
 
 /** child_stop_here() - in the child: stop until child_continue() */
@@ -355,4 +404,29 @@ int child_end(pid_t pid)
 
 	kill(pid, SIGCONT);
 	return waitpid(pid, &status, 0) == pid ? status : -errno;
+}
+
+/** child_drop() - end a child and its watch, if there are any */
+void child_drop(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	scope_unwatch(pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void *thread_main(void *run)
+{
+	((void (*)(void))run)();
+	return NULL;
+}
+
+/** thread_run() - run something in a thread of its own, and wait for that */
+void thread_run(void (*run)(void))
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, thread_main, run);
+	pthread_join(thread, NULL);
 }

@@ -388,3 +388,21 @@ size_t scope_keep(struct brkscope_record *records, size_t count, int kind,
 	}
 	return kept;
 }
+
+/**
+ * scope_faults() - the faults in a range since the stream was read last
+ * @events: stream of the watch
+ * @from: first address
+ * @bytes: size of the range
+ *
+ * Return: how many, and they are at the front of scope_records; or -errno.
+ */
+ssize_t scope_faults(int events, const void *from, size_t bytes)
+{
+	ssize_t count = scope_drain(events, scope_records, SCOPE_RECORDS);
+
+	if (count < 0)
+		return count;
+	return scope_keep(scope_records, count, BRKSCOPE_FAULT, (uintptr_t)from,
+			  (uintptr_t)from + bytes);
+}

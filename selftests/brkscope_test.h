@@ -117,6 +117,7 @@ void scope_tally(struct tally *tally, const struct brkscope_record *records,
 ssize_t scope_tally_rest(struct tally *tally, int fd);
 size_t scope_keep(struct brkscope_record *records, size_t count, int kind,
 		  uint64_t start, uint64_t end);
+ssize_t scope_faults(int events, const void *from, size_t bytes);
 
 int maps_read(pid_t pid, struct area_list *list);
 int mirror_read(pid_t pid, struct area_list *list);
@@ -148,11 +149,15 @@ int scope_ranged(bool ranged);
 
 int scope_program(const char *name, char *path, size_t size);
 pid_t child_start(void);
+int child_become_user(void);
+int namespace_make(int flags, const char *uid_map, const char *gid_map);
 void child_stop_here(void);
 int child_continue(pid_t pid);
 int child_until_stopped(pid_t pid);
 int child_next_stop(pid_t pid);
 int child_watched(pid_t *child, int *events, void (*main)(void));
 int child_end(pid_t pid);
+void child_drop(pid_t pid);
+void thread_run(void (*run)(void));
 
 #endif /* BRKSCOPE_TEST_H */

@@ -167,6 +167,7 @@ TEST_F(control, a_buffer_size_is_checked)
 	EXPECT_EQ(-EINVAL, scope_control("watch %d buffer=-1K\n", pid));
 	EXPECT_EQ(-EINVAL, scope_control("watch %d size=64K\n", pid));
 	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=99999M\n", pid));
+	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=2G\n", pid));
 	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=18446744073709551615\n",
 					pid));
 	EXPECT_EQ(-E2BIG, scope_control("watch %d buffer=17592186044416M\n", pid));

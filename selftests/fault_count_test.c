@@ -344,9 +344,7 @@ FIXTURE_SETUP(still)
 FIXTURE_TEARDOWN(still)
 {
 	close(self->events);
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 TEST_F(still, the_classes_add_up_to_all_records)

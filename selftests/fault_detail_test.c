@@ -48,16 +48,6 @@ FIXTURE_TEARDOWN(detail)
 	scope_unwatch(self->pid);
 }
 
-static ssize_t new_faults(int events, const char *from, size_t bytes)
-{
-	ssize_t count = scope_drain(events, scope_records, SCOPE_RECORDS);
-
-	if (count < 0)
-		return count;
-	return scope_keep(scope_records, count, BRKSCOPE_FAULT, (uintptr_t)from,
-			  (uintptr_t)from + bytes);
-}
-
 static void store(volatile char *to)
 {
 	*to = 1;
@@ -84,7 +74,7 @@ TEST_F(detail, frames_of_written_pages_are_those_of_pagemap)
 
 	for (i = 0; i < PAGES; i++)
 		store(self->area + i * self->page);
-	ASSERT_EQ(PAGES, new_faults(self->events, self->area, PAGES * self->page));
+	ASSERT_EQ(PAGES, scope_faults(self->events, self->area, PAGES * self->page));
 	for (i = 0; i < PAGES; i++)
 		EXPECT_EQ(1, frame_is_pagemaps(&scope_records[i]));
 }
@@ -95,12 +85,12 @@ TEST_F(detail, a_read_page_has_the_frame_of_the_zero_page_until_it_is_written)
 
 	load(self->area);
 	load(self->area + self->page);
-	ASSERT_EQ(2, new_faults(self->events, self->area, PAGES * self->page));
+	ASSERT_EQ(2, scope_faults(self->events, self->area, PAGES * self->page));
 	zero = scope_records[0].fault.frame;
 	EXPECT_EQ(1, frame_is_pagemaps(&scope_records[0]));
 	EXPECT_EQ(zero, scope_records[1].fault.frame);
 	store(self->area);
-	ASSERT_EQ(1, new_faults(self->events, self->area, PAGES * self->page));
+	ASSERT_EQ(1, scope_faults(self->events, self->area, PAGES * self->page));
 	EXPECT_NE(zero, scope_records[0].fault.frame);
 	EXPECT_EQ(1, frame_is_pagemaps(&scope_records[0]));
 }
@@ -145,7 +135,7 @@ TEST_F(detail, the_width_of_fault_around_is_what_pagemap_shows)
 	map = mmap((void *)0x10000000000, PAGES * self->page, PROT_READ, MAP_PRIVATE, file, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	load(map + 20 * self->page);
-	ASSERT_EQ(1, new_faults(self->events, map, PAGES * self->page));
+	ASSERT_EQ(1, scope_faults(self->events, map, PAGES * self->page));
 	present = pages_present(map);
 	ASSERT_LT(1, present)
 		TH_LOG("the kernel maps no pages around: nothing to test");
@@ -154,7 +144,7 @@ TEST_F(detail, the_width_of_fault_around_is_what_pagemap_shows)
 	EXPECT_EQ(1, frame_is_pagemaps(&scope_records[0]));
 	/* its neighbour is there already */
 	load(map + 21 * self->page);
-	EXPECT_EQ(0, new_faults(self->events, map, PAGES * self->page));
+	EXPECT_EQ(0, scope_faults(self->events, map, PAGES * self->page));
 	munmap(map, PAGES * self->page);
 	close(file);
 }
@@ -163,7 +153,7 @@ TEST_F(detail, anonymous_pages_bring_no_neighbours)
 {
 	store(self->area + 20 * self->page);
 	store(self->area + 21 * self->page);
-	ASSERT_EQ(2, new_faults(self->events, self->area, PAGES * self->page));
+	ASSERT_EQ(2, scope_faults(self->events, self->area, PAGES * self->page));
 	EXPECT_EQ(0, scope_records[0].fault.around);
 	EXPECT_EQ(0, scope_records[1].fault.around);
 }
@@ -229,7 +219,7 @@ TEST_F(detail, a_huge_page_that_was_not_to_be_had_is_told)
 		SKIP(return, "no cgroup with a limit of memory at " CGROUP);
 	store(map + 5 * self->page);
 	leave_small_cgroup();
-	ASSERT_EQ(1, new_faults(self->events, map, HUGE));
+	ASSERT_EQ(1, scope_faults(self->events, map, HUGE));
 	EXPECT_EQ(BRKSCOPE_FIRST_WRITE, scope_records[0].code);
 	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_FALLBACK);
 	ASSERT_EQ(0, scope_pagemap(map + 6 * self->page, &entry));
@@ -237,7 +227,7 @@ TEST_F(detail, a_huge_page_that_was_not_to_be_had_is_told)
 		TH_LOG("it got a huge page all the same");
 	/* nobody tries once there is a page table */
 	store(map + 6 * self->page);
-	ASSERT_EQ(1, new_faults(self->events, map, HUGE));
+	ASSERT_EQ(1, scope_faults(self->events, map, HUGE));
 	EXPECT_EQ(0, scope_records[0].flags & BRKSCOPE_FAULT_FALLBACK);
 }
 
@@ -249,7 +239,7 @@ TEST_F(detail, a_small_page_where_no_huge_one_was_wanted_is_no_fallback)
 		SKIP(return, "no huge pages: %s", strerror(errno));
 	ASSERT_EQ(0, madvise(map, HUGE, MADV_NOHUGEPAGE));
 	store(map);
-	ASSERT_EQ(1, new_faults(self->events, map, HUGE));
+	ASSERT_EQ(1, scope_faults(self->events, map, HUGE));
 	EXPECT_EQ(0, scope_records[0].flags & BRKSCOPE_FAULT_FALLBACK);
 }
 
@@ -273,7 +263,7 @@ TEST_F(detail, a_child_of_vfork_touches_our_memory_as_its_own)
 	pid_t child = store_in_vfork_child(self->area + 3 * self->page);
 
 	ASSERT_LT(0, child);
-	ASSERT_EQ(1, new_faults(self->events, self->area, PAGES * self->page));
+	ASSERT_EQ(1, scope_faults(self->events, self->area, PAGES * self->page));
 	EXPECT_EQ((uint32_t)child, scope_records[0].tid);
 	EXPECT_NE(0, scope_records[0].flags & BRKSCOPE_FAULT_USER);
 	EXPECT_EQ(0, scope_records[0].flags & BRKSCOPE_FAULT_REMOTE);

@@ -51,12 +51,7 @@ FIXTURE_TEARDOWN(fault)
 /* The faults in the area since the last call, at the front of scope_records. */
 static ssize_t new_faults(int events, const char *area)
 {
-	ssize_t count = scope_drain(events, scope_records, SCOPE_RECORDS);
-
-	if (count < 0)
-		return count;
-	return scope_keep(scope_records, count, BRKSCOPE_FAULT, (uintptr_t)area,
-			  (uintptr_t)area + PAGES * scope_page_size());
+	return scope_faults(events, area, PAGES * scope_page_size());
 }
 
 static void __attribute__((noinline)) store(volatile char *to)

@@ -32,11 +32,7 @@ FIXTURE_SETUP(life)
 
 FIXTURE_TEARDOWN(life)
 {
-	if (self->child <= 0)
-		return;
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 static void vfork_and_exec(void)

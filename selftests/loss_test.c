@@ -59,9 +59,7 @@ FIXTURE_SETUP(loss)
 
 FIXTURE_TEARDOWN(loss)
 {
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 TEST_F(loss, the_buffer_is_of_the_size_asked_for)

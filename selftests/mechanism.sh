@@ -41,8 +41,8 @@ kprobes_hear_what_ftrace_hears()
 	local name failed=0
 
 	load_with kprobes=1 || return 1
-	for name in brk_test vma_test fault_test fault_class_test fault_count_test \
-		    lifecycle_test exec_test; do
+	for name in brk_test vma_test fault_test fault_class_test fault_wait_test \
+		    fault_count_test lifecycle_test exec_test; do
 		program_passes "$name" || failed=1
 	done
 	hook_is handle_mm_fault kretprobe || failed=1

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * namespace_test.c - does a watch mean the right process across namespaces?
+ * namespace_test.c - does a watch mean the right process across pid namespaces?
  *
- * An ordinary user makes user, pid and mount namespaces of his own, as he may, and
- * watches from inside and from outside. What fails inside is told by its line.
+ * An ordinary user makes a pid namespace of his own, as he may, and watches
+ * from inside and from outside. What fails inside is told by its line.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -65,34 +63,6 @@ FIXTURE_TEARDOWN(namespaces)
 	munmap(meet, sizeof(*meet));
 }
 
-static int become_user(void)
-{
-	return setgroups(0, NULL) ||
-	       setresgid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
-	       setresuid(SCOPE_USER, SCOPE_USER, SCOPE_USER) ||
-	       prctl(PR_SET_DUMPABLE, 1);
-}
-
-static int write_file(const char *path, const char *format, int number)
-{
-	char text[64];
-	int length = snprintf(text, sizeof(text), format, number);
-	int fd = open(path, O_WRONLY);
-	ssize_t done = fd < 0 ? -1 : write(fd, text, length);
-
-	close(fd);
-	return done == length ? 0 : -1;
-}
-
-/* A user namespace in which the user is @uid, and others by @flags. */
-static int unshare_as(int flags, const char *uid_map, const char *gid_map)
-{
-	return unshare(CLONE_NEWUSER | flags) ||
-	       write_file("/proc/self/setgroups", "deny", 0) ||
-	       write_file("/proc/self/uid_map", uid_map, SCOPE_USER) ||
-	       write_file("/proc/self/gid_map", gid_map, SCOPE_USER);
-}
-
 static void wait_stage(int stage)
 {
 	while (__atomic_load_n(&meet->stage, __ATOMIC_SEQ_CST) < stage)
@@ -112,8 +82,8 @@ static pid_t in_pid_namespace(void (*inside)(void), bool own_proc)
 
 	if (maker)
 		return maker;
-	if (become_user() ||
-	    unshare_as(CLONE_NEWPID | CLONE_NEWNS, "%d 1000 1", "%d 1000 1"))
+	if (child_become_user() ||
+	    namespace_make(CLONE_NEWPID | CLONE_NEWNS, "%d 1000 1", "%d 1000 1"))
 		_exit(2);
 	first = fork();
 	if (!first) {
@@ -394,7 +364,7 @@ TEST_F(namespaces, outside_the_outer_pid_names_an_inner_process)
 	ASSERT_TRUE(met(self->maker));
 	watcher = child_start();
 	if (!watcher) {
-		if (become_user())
+		if (child_become_user())
 			_exit(1);
 		watch_from_outside();
 		_exit(0);
@@ -422,95 +392,6 @@ TEST_F(namespaces, an_inner_pid_takes_no_name_from_root)
 	EXPECT_EQ(0, scope_unwatch(1));
 	next_stage(2);
 	check_inside(_metadata, &self->maker);
-}
-
-/* May he watch just those whose maps he may read? Returns how many those are. */
-static int judged_as_by_the_kernel(const pid_t *pids, int count)
-{
-	int may = 0, i;
-
-	for (i = 0; i < count; i++) {
-		bool reads = maps_read(pids[i], &scope_maps) == 0 &&
-			     scope_maps.count;
-		int result = scope_watch(pids[i]);
-
-		if (result != (reads ? 0 : -EPERM))
-			return -100 - i;
-		may += reads;
-		if (!result)
-			scope_unwatch(pids[i]);
-	}
-	return may;
-}
-
-static pid_t idle_user(void)
-{
-	pid_t pid = child_start();
-
-	if (!pid) {
-		if (become_user())
-			_exit(1);
-		child_stop_here();
-		for (;;)
-			pause();
-	}
-	return child_until_stopped(pid) ? -1 : pid;
-}
-
-TEST_F(namespaces, root_of_a_user_namespace_is_no_root_outside)
-{
-	pid_t pids[] = { 1, getpid(), idle_user() };
-	pid_t child = child_start();
-	int status;
-
-	if (!child) {
-		if (become_user() || unshare_as(0, "0 %d 1", "0 %d 1") ||
-		    geteuid())
-			_exit(100);
-		if (judged_as_by_the_kernel(pids, 3) != 0)
-			_exit(101);
-		_exit(scope_watch(getpid()) || scope_unwatch(getpid()) ? 102 : 0);
-	}
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, status);
-	kill(pids[2], SIGKILL);
-}
-
-/* What the user mounts over /proc does not make another's process his. */
-TEST_F(namespaces, a_forged_proc_is_not_believed)
-{
-	pid_t child = child_start();
-	int status;
-
-	if (!child) {
-		char own[32];
-		int control = open(SCOPE_DIR "/control", O_WRONLY);
-
-		if (become_user() || unshare_as(CLONE_NEWNS, "0 %d 1", "0 %d 1"))
-			_exit(100);
-		/* Opened by root above, so as not to be his right: again. */
-		close(control);
-		control = open(SCOPE_DIR "/control", O_WRONLY);
-		snprintf(own, sizeof(own), "/proc/%d", getpid());
-		if (mount(own, "/proc/1", NULL, MS_BIND, NULL))
-			_exit(101);
-		if (maps_read(1, &scope_maps))
-			_exit(102);
-		if (write(control, "watch 1\n", 8) != -1 || errno != EPERM)
-			_exit(103);
-		if (mount(own, "/proc", NULL, MS_BIND, NULL))
-			_exit(104);
-		if (write(control, "watch 1\n", 8) != -1 || errno != EPERM)
-			_exit(105);
-		if (mount("none", "/proc", "tmpfs", 0, NULL))
-			_exit(106);
-		if (write(control, "watch 1\n", 8) != -1 || errno != EPERM)
-			_exit(107);
-		_exit(0);
-	}
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	EXPECT_EQ(0, status)
-		TH_LOG("step %d", WEXITSTATUS(status));
 }
 
 int main(int argc, char **argv)

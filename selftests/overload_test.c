@@ -100,9 +100,7 @@ FIXTURE_TEARDOWN(overload)
 		kill(self->reader, SIGKILL);
 		waitpid(self->reader, NULL, 0);
 	}
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 /* The work was done, each fault of it was seen, and the counts are the kernel's. */

@@ -2,116 +2,30 @@
 /*
  * page_test.c - is every page told that the page allocator gave for a first touch?
  *
- * Held against /proc/self/pagemap, the size of the page tables in /proc/self/status
- * and the kernel's own tracepoint kmem:mm_page_alloc.
+ * Held against /proc/self/pagemap and the size of the page tables in
+ * /proc/self/status.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "brkscope_test.h"
-
-#define MIB		(1UL << 20)
-#define GIB		(1UL << 30)
-#define TRACING		"/sys/kernel/tracing/"
-
-static const char *const uses[] = BRKSCOPE_PAGE_USE_NAMES;
-static char text[256 * 1024];
-
-FIXTURE(page) {
-	pid_t pid;
-	size_t page;
-	char *gib;		/* 2 GiB, aligned to 1 GiB, not touched, no huge pages */
-	int events;
-};
-
-/* Room that no neighbour shares a page table of any level but the highest with. */
-static char *aligned_area(void)
-{
-	char *area = mmap(NULL, 4 * GIB, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (area == MAP_FAILED)
-		return NULL;
-	madvise(area, 4 * GIB, MADV_NOHUGEPAGE);
-	return (char *)(((uintptr_t)area + 2 * GIB - 1) & -GIB);
-}
-
-/* Everything there now, none of it kept: what comes next is of the test. */
-static ssize_t new_records(int events)
-{
-	return scope_drain(events, scope_records, SCOPE_RECORDS);
-}
-
-FIXTURE_SETUP(page)
-{
-	if (geteuid())
-		SKIP(return, "only root sees page frame numbers");
-	scope_prepare();
-	memset(text, 1, sizeof(text));
-	self->pid = getpid();
-	self->page = scope_page_size();
-	self->gib = aligned_area();
-	ASSERT_NE(NULL, self->gib);
-	ASSERT_EQ(0, scope_watch(self->pid));
-	self->events = scope_events(self->pid, NULL);
-	ASSERT_LE(0, self->events);
-	/* What reading itself touches for the first time. */
-	scope_settled(self->pid, "faults");
-	ASSERT_LE(0, new_records(self->events));
-}
-
-FIXTURE_TEARDOWN(page)
-{
-	close(self->events);
-	scope_unwatch(self->pid);
-}
-
-/* Page records of the range since the last call at the front of scope_records. */
-static ssize_t new_pages(int events, const char *start, size_t size)
-{
-	ssize_t count = new_records(events), kept = 0, i;
-
-	for (i = 0; i < count; i++)
-		if (scope_records[i].kind == BRKSCOPE_PAGE &&
-		    scope_records[i].page.addr - (uintptr_t)start < size)
-			scope_records[kept++] = scope_records[i];
-	return count < 0 ? count : kept;
-}
-
-static int count_use(ssize_t records, int use)
-{
-	int count = 0;
-	ssize_t i;
-
-	for (i = 0; i < records; i++)
-		count += scope_records[i].code == use;
-	return count;
-}
+#include "page_area.h"
 
 /* Bytes of page tables as the kernel accounts them to the caller. */
 static int64_t table_bytes(void)
 {
 	char value[32];
 
-	if (scope_read_path("/proc/self/status", text, sizeof(text)) < 0 ||
-	    scope_value(text, "VmPTE", value, sizeof(value)))
+	if (scope_read_path("/proc/self/status", page_text, sizeof(page_text)) < 0 ||
+	    scope_value(page_text, "VmPTE", value, sizeof(value)))
 		return -1;
 	return strtoll(value, NULL, 10) * 1024;
-}
-
-static void touch(char *address)
-{
-	*(volatile char *)address = 1;
 }
 
 TEST_F(page, a_first_touch_is_a_data_page_and_the_page_tables_that_lack)
@@ -302,7 +216,7 @@ TEST_F(page, the_summary_adds_up_the_pages_of_all_records)
 	EXPECT_LE(200 + 1, sums[BRKSCOPE_PAGE_DATA]);
 	EXPECT_LT(5, sums[BRKSCOPE_PAGE_TABLE]);
 	for (i = 0; i < BRKSCOPE_PAGE_USES; i++) {
-		snprintf(name, sizeof(name), "pages_%s", uses[i]);
+		snprintf(name, sizeof(name), "pages_%s", page_uses[i]);
 		EXPECT_EQ(sums[i], scope_number(self->pid, name))
 			TH_LOG("%s", name);
 	}
@@ -368,106 +282,14 @@ TEST_F(page, faults_of_many_threads_at_once_each_have_their_own_page)
 	EXPECT_EQ(THREADS * THREAD_PAGES, faults);
 }
 
-/* ---- against the kernel's own tracepoint ---- */
-
-static int write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
-	int done;
-
-	if (fd < 0)
-		return -errno;
-	done = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return done;
-}
-
-/* One line of the trace that begins at or after @at, or NULL. */
-static const char *trace_next(const char *at, uint64_t *frame, unsigned int *order,
-			      char *gfp, size_t size)
-{
-	unsigned long long number;
-	size_t length;
-
-	at = strstr(at, "mm_page_alloc: ");
-	if (!at)
-		return NULL;
-	at = strstr(at, "pfn=");
-	if (!at || sscanf(at, "pfn=0x%llx order=%u", &number, order) != 2)
-		return NULL;
-	*frame = number;
-	at = strstr(at, "gfp_flags=") + strlen("gfp_flags=");
-	length = strcspn(at, "\n");
-	snprintf(gfp, size, "%.*s", (int)length, at);
-	return at + length;
-}
-
-static bool of_a_process(const char *gfp)
-{
-	return strstr(gfp, "GFP_HIGHUSER") || !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_ZERO") ||
-	       !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_COMP|__GFP_ZERO") ||
-	       !strcmp(gfp, "GFP_KERNEL_ACCOUNT|__GFP_ZERO|__GFP_COMP");
-}
-
-TEST_F(page, frame_order_and_flags_are_those_of_the_kernels_own_tracepoint)
-{
-	char number[16], gfp[256], row[512];
-	const char *trace = text;
-	unsigned int order;
-	uint64_t frame;
-	ssize_t count, i;
-	int traced = 0;
-
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
-	if (access(TRACING "events/kmem/mm_page_alloc/enable", W_OK))
-		SKIP(return, "tracefs has no kmem:mm_page_alloc");
-	snprintf(number, sizeof(number), "%d", gettid());
-	ASSERT_EQ(0, write_file(TRACING "trace", ""));
-	ASSERT_EQ(0, write_file(TRACING "set_event_pid", number));
-	ASSERT_EQ(0, write_file(TRACING "events/kmem/mm_page_alloc/enable", "1"));
-	ASSERT_LE(0, new_records(self->events));
-	for (i = 0; i < 100; i++)
-		touch(self->gib + i * 77 * self->page);
-	count = new_pages(self->events, self->gib, GIB);
-	ASSERT_EQ(0, write_file(TRACING "events/kmem/mm_page_alloc/enable", "0"));
-	ASSERT_EQ(0, write_file(TRACING "set_event_pid", ""));
-	ASSERT_LT(0, scope_read_path(TRACING "trace", text, sizeof(text)));
-	ASSERT_LT(0, scope_read(self->pid, "events"));
-	ASSERT_LE(100, count);
-	ASSERT_EQ(0, count_use(count, BRKSCOPE_PAGE_OTHER));
-	for (i = 0; i < count; ) {
-		trace = trace_next(trace, &frame, &order, gfp, sizeof(gfp));
-		ASSERT_NE(NULL, trace)
-			TH_LOG("record %zd of %zd is not in the trace", i, count);
-		if (!of_a_process(gfp))
-			continue;
-		traced++;
-		EXPECT_EQ(frame, scope_records[i].page.frame);
-		EXPECT_EQ(order, scope_records[i].page.order);
-		snprintf(row, sizeof(row), "page %s %016llx - - %llx %u - zone=",
-			 uses[scope_records[i].code],
-			 (unsigned long long)scope_records[i].page.addr,
-			 (unsigned long long)frame, order);
-		ASSERT_NE(NULL, strstr(scope_text, row))
-			TH_LOG("no row '%s'", row);
-		EXPECT_EQ(strstr(scope_text, row) + strcspn(strstr(scope_text, row), "\n") -
-			  strlen(gfp), strstr(strstr(scope_text, row), gfp))
-			TH_LOG("the row does not end with %s", gfp);
-		i++;
-	}
-	while ((trace = trace_next(trace, &frame, &order, gfp, sizeof(gfp))))
-		traced += of_a_process(gfp);
-	EXPECT_EQ(count, traced);
-}
-
 /* Is the hook of the page allocator attached? */
 static bool listens(void)
 {
 	const char *row;
 
-	if (scope_read_path(SCOPE_DIR "/hooks", text, sizeof(text)) < 0)
+	if (scope_read_path(SCOPE_DIR "/hooks", page_text, sizeof(page_text)) < 0)
 		return false;
-	row = strstr(text, "pages mm_page_alloc");
+	row = strstr(page_text, "pages mm_page_alloc");
 	return row && !strncmp(row, "pages mm_page_alloc tracepoint attached", 39);
 }
 

@@ -71,9 +71,7 @@ FIXTURE_SETUP(stream)
 FIXTURE_TEARDOWN(stream)
 {
 	close(self->events);
-	scope_unwatch(self->child);
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	child_drop(self->child);
 }
 
 static int let_one_round(pid_t child)

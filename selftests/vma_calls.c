@@ -130,41 +130,37 @@ int memory_policy(void)
 	       -errno : 0;
 }
 
-int sysv_memory(void)
+/* Attaches pages that go with their last user. Return: where, or MAP_FAILED. */
+static char *sysv_attach(size_t pages, int flags)
 {
-	int id = shmget(IPC_PRIVATE, 6 * page, IPC_CREAT | 0600);
+	int id = shmget(IPC_PRIVATE, pages * page, IPC_CREAT | 0600);
 	void *at;
 
 	if (id < 0)
-		return -errno;
-	at = shmat(id, NULL, 0);
+		return MAP_FAILED;
+	at = shmat(id, NULL, flags);
 	shmctl(id, IPC_RMID, NULL);
-	return at == (void *)-1 ? -errno : 0;
+	return at;
+}
+
+int sysv_memory(void)
+{
+	return sysv_attach(6, 0) == MAP_FAILED ? -errno : 0;
 }
 
 int sysv_memory_detached(void)
 {
-	int id = shmget(IPC_PRIVATE, 6 * page, IPC_CREAT | 0600);
-	void *at;
+	char *at = sysv_attach(6, SHM_RDONLY);
 
-	if (id < 0)
-		return -errno;
-	at = shmat(id, NULL, SHM_RDONLY);
-	shmctl(id, IPC_RMID, NULL);
-	return at == (void *)-1 || shmdt(at) ? -errno : 0;
+	return at == MAP_FAILED || shmdt(at) ? -errno : 0;
 }
 
 /* Detached are the pieces that are left, the first of them not at the address given. */
 int sysv_memory_detached_in_pieces(void)
 {
-	int id = shmget(IPC_PRIVATE, 8 * page, IPC_CREAT | 0600);
-	char *at;
+	char *at = sysv_attach(8, 0);
 
-	if (id < 0)
-		return -errno;
-	at = shmat(id, NULL, 0);
-	shmctl(id, IPC_RMID, NULL);
-	if (at == (char *)-1 || munmap(at, page) ||
+	if (at == MAP_FAILED || munmap(at, page) ||
 	    mprotect(at + 3 * page, page, PROT_READ) || munmap(at + 5 * page, page))
 		return -errno;
 	return shmdt(at) ? -errno : 0;
@@ -180,7 +176,8 @@ int remap_pages(void)
 	return syscall(SYS_remap_file_pages, got, page, 0, 2, 0) ? -errno : 0;
 }
 
-int userfault_register(void)
+/* Return: a userfaultfd for some of the area, or -1. */
+static int userfault_open(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = {
@@ -189,25 +186,20 @@ int userfault_register(void)
 	};
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) ||
-	       ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
+	return fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	       ioctl(fd, UFFDIO_REGISTER, &range) ? -1 : fd;
+}
+
+int userfault_register(void)
+{
+	return userfault_open() < 0 ? -errno : 0;
 }
 
 int userfault_closed(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = {
-		.range = { (uintptr_t)area + 4 * page, 4 * page },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	int fd = userfault_open();
 
-	if (fd < 0)
-		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) ||
-	       ioctl(fd, UFFDIO_REGISTER, &range) || close(fd) ? -errno : 0;
+	return fd < 0 || close(fd) ? -errno : 0;
 }
 
 int stack_growth(void)

@@ -123,8 +123,10 @@ for dir in /proc /sys /dev/pts /dev/shm /tmp /run /sys/kernel/debug \
 	/sys/kernel/tracing /sys/fs/bpf; do
 	mountpoint -q $dir && echo "mounted $dir"
 done
-ping_lo=$(cat /sys/class/net/lo/flags)
-echo "lo=$((ping_lo & 1)) networks=$(ls /sys/class/net | wc -l)"
+for net in /sys/class/net/*/flags; do
+	(($(cat "$net") & 1)) && echo "up: $net"
+done
+compgen -G "/sys/class/net/*/device"
 echo "modules=$(test -f "/lib/modules/$(uname -r)/modules.dep" && echo there)"
 echo changed >"$work/file" && echo "written: $(cat "$work/file")"
 touch /trace-of-the-virtual-machine && echo "root is writable"
@@ -153,8 +155,9 @@ said "processors=1"
 result $? "--cpus gives the number of processors"
 [ "$(grep -c '^mounted /' "$work/out")" -eq 9 ]
 result $? "all the usual file systems are mounted, those for tracing too"
-said "lo=1 networks=1"
-result $? "the loopback network is up and there is no other"
+[ "$(grep -c '^up: ' "$work/out")" -eq 1 ] && said "up: /sys/class/net/lo/flags" &&
+	! grep -q '/device$' "$work/out"
+result $? "the loopback network is up, no other is, and none has a device behind it"
 said "modules=there"
 result $? "the kernel's modules are in their place"
 said "again"
