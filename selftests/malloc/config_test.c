@@ -105,6 +105,13 @@ static int maps_from_4096(void)
 	return 0;
 }
 
+static int maps_all_but_small(void)
+{
+	REQUIRE(in_heap(malloc(0)) && in_heap(malloc(1032)));
+	REQUIRE(!in_heap(malloc(1033)));
+	return 0;
+}
+
 static int maps_nothing(void)
 {
 	char *block = malloc(100 * MIB);
@@ -151,6 +158,7 @@ const struct scenario scenarios[] = {
 	{ "takes_best",		takes_best },
 	{ "takes_worst",	takes_worst },
 	{ "maps_from_4096",	maps_from_4096 },
+	{ "maps_all_but_small",	maps_all_but_small },
 	{ "maps_nothing",	maps_nothing },
 	{ "trims_from_1m",	trims_from_1m },
 	{ "trims_always",	trims_always },
@@ -167,7 +175,8 @@ TEST(first_fit_takes_the_first_in_the_list)
 
 TEST(next_fit_goes_on_behind_the_last)
 {
-	EXPECT_SCENARIO_PASSES("takes_next", "BRKMALLOC_FIT=next");
+	EXPECT_SCENARIO_PASSES("takes_next", "BRKMALLOC_FIT=next",
+			       "BRKMALLOC_CACHE=0");
 }
 
 TEST(best_fit_takes_the_smallest_that_is_large_enough)
@@ -191,6 +200,7 @@ TEST(the_mmap_threshold_is_kept)
 	EXPECT_SCENARIO_PASSES("maps_from_4096",
 			       "BRKMALLOC_MMAP_THRESHOLD=4096");
 	EXPECT_SCENARIO_PASSES("maps_from_4096", "BRKMALLOC_MMAP_THRESHOLD=4K");
+	EXPECT_SCENARIO_PASSES("maps_all_but_small", "BRKMALLOC_MMAP_THRESHOLD=0");
 	EXPECT_SCENARIO_PASSES("maps_nothing", MAP_LATE);
 }
 
@@ -226,6 +236,17 @@ TEST(a_value_that_makes_no_sense_is_told_once_and_the_default_taken)
 	EXPECT_SAID("BRKMALLOC_TRIM_THRESHOLD=99999999999G",
 		    "brkmalloc: BRKMALLOC_TRIM_THRESHOLD=99999999999G: not a size; give bytes, or a number with K, M or G; taking 262144\n"
 		    "fit is segregated\n");
+	EXPECT_SAID("BRKMALLOC_CACHE=no",
+		    "brkmalloc: BRKMALLOC_CACHE=no: give 0 or 1; taking 1\n"
+		    "fit is segregated\n");
+	EXPECT_SAID("BRKMALLOC_ARENAS=0",
+		    "brkmalloc: BRKMALLOC_ARENAS=0: give a number from 1 to 128; taking 128\n"
+		    "fit is segregated\n");
+	EXPECT_SAID("BRKMALLOC_ARENAS=129",
+		    "brkmalloc: BRKMALLOC_ARENAS=129: give a number from 1 to 128; taking 128\n"
+		    "fit is segregated\n");
+	EXPECT_SAID("BRKMALLOC_ARENAS=128", "fit is segregated\n");
+	EXPECT_SAID("BRKMALLOC_CACHE=0", "fit is segregated\n");
 	EXPECT_SAID("BRKMALLOC_FIT=worst", "fit is worst\n");
 	EXPECT_SAID("BRKMALLOC_FIT=", "fit is segregated\n");
 }

@@ -147,6 +147,110 @@ TEST(parent_and_child_do_not_see_each_others_writes)
 	free(block);
 }
 
+#define TRADED		100
+#define GENERATIONS	3
+#define CHILDREN	3	/* of each process but those of the last generation */
+#define LIVE_SECONDS	120	/* threads that have nothing to wait for share the machine */
+
+struct note {
+	size_t		bytes;
+	unsigned long	seed;
+	char		text[];
+};
+
+static struct note *traded[TRADED];
+
+static struct note *write_note(size_t bytes, unsigned long seed)
+{
+	struct note *note = malloc(sizeof(*note) + bytes);
+
+	if (!note)
+		_exit(2);
+	note->bytes = bytes;
+	note->seed = seed;
+	fill(note->text, bytes, seed);
+	return note;
+}
+
+/* Put notes where all find them; check and free what another thread put. */
+static void trade(size_t i)
+{
+	struct note *note = write_note(i * 37 % 2000, i);
+
+	note = __atomic_exchange_n(&traded[i * 7 % TRADED], note, __ATOMIC_ACQ_REL);
+	if (note && !filled(note->text, note->bytes, note->seed))
+		_exit(3);
+	free(note);
+}
+
+static void *trade_until_stopped(void *arg)
+{
+	size_t i;
+
+	for (i = (size_t)arg; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++)
+		trade(i);
+	return NULL;
+}
+
+/*
+ * What every process does: with threads that trade notes it has children one
+ * after the other, which do the same, and goes on meanwhile. A child finds the
+ * notes of threads that it does not have.
+ */
+static int live(int generation)
+{
+	pthread_t ids[2];
+	int status, i, k;
+	pid_t pid;
+
+	alarm(LIVE_SECONDS);
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	for (i = 0; i < 2; i++)
+		if (pthread_create(&ids[i], NULL, trade_until_stopped, (void *)(i * 1000L)))
+			return 4;
+	for (i = 0; i < (generation < GENERATIONS ? CHILDREN : 0); i++) {
+		pid = fork();
+		if (!pid)
+			_exit(live(generation + 1));
+		for (k = 0; k < 1000; k++)
+			trade(k);
+		if (waitpid(pid, &status, 0) != pid || status)
+			return WIFEXITED(status) && status ? WEXITSTATUS(status) : 5;
+	}
+	for (k = 0; k < 1000; k++)
+		trade(k);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < 2; i++)
+		pthread_join(ids[i], NULL);
+	for (i = 0; i < TRADED; i++) {
+		if (traded[i] && !filled(traded[i]->text, traded[i]->bytes, traded[i]->seed))
+			return 6;
+		free(traded[i]);
+		traded[i] = NULL;
+	}
+	return brkmalloc_check() ? 7 : 0;
+}
+
+FIXTURE(generations) {
+};
+
+FIXTURE_SETUP(generations)
+{
+	(void)self;
+}
+
+FIXTURE_TEARDOWN(generations)
+{
+	(void)self;
+}
+
+TEST_F_TIMEOUT(generations, parents_and_children_go_on_with_threads_of_their_own,
+	       2 * LIVE_SECONDS)
+{
+	ASSERT_EQ(0, live(0));
+	ASSERT_EQ(0, live(0));
+}
+
 int main(int argc, char **argv)
 {
 	return scenario_or_tests(argc, argv, test_harness_run);

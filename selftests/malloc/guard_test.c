@@ -8,12 +8,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
 #include "malloc_test.h"
-
-const struct scenario scenarios[] = { { } };
 
 /* Filled before the child runs, so that parent and child know the pointer. */
 static char *victim;
@@ -77,6 +76,20 @@ static bool dies_with(struct outcome *outcome, void (*child)(void *arg),
 		       outcome.text);					\
 } while (0)
 
+/* The same of a scenario, whose first line is the victim's address. */
+static bool scenario_dies_with(struct outcome *outcome, const char *name, char *setting,
+			       const char *call, const char *what)
+{
+	char *const settings[] = { setting, NULL };
+	const char *line;
+	char *end;
+
+	run_scenario(outcome, name, settings);
+	line = one_line(call, (void *)strtoul(outcome->text, &end, 16), what);
+	return outcome_is_signal(outcome, SIGABRT) && *end == '\n' &&
+	       !strncmp(end + 1, line, strlen(line));
+}
+
 static void take_victim(size_t size)
 {
 	victim_size = size;
@@ -100,9 +113,35 @@ TEST(double_free_of_the_block_at_the_top)
 
 TEST(double_free_of_a_mapped_block)
 {
+	/* One whose mapping is kept for the next block, and one too large for that. */
 	victim = malloc(MIB);
+	EXPECT_DIES(free_twice, "free(", victim, "): double free");
+	victim = malloc(100 * MIB);
 	EXPECT_DIES(free_twice, "free(", victim,
 		    "): foreign pointer or double free");
+}
+
+/* What is freed after it sends it home to its arena. */
+static void free_many_then_again(void *arg)
+{
+	static char *blocks[5000];
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < 5000; i++)
+		blocks[i] = malloc(victim_size);
+	free(victim);
+	for (i = 0; i < 5000; i++)
+		free(blocks[i]);
+	free(hide(victim));
+}
+
+TEST(double_free_of_a_block_long_ago)
+{
+	take_victim(100);
+	EXPECT_DIES(free_many_then_again, "free(", victim, "): double free");
+	take_victim(1000);
+	EXPECT_DIES(free_many_then_again, "free(", victim, "): double free");
 }
 
 static void free_both_then_one(void *arg)
@@ -205,21 +244,88 @@ TEST(a_meta_block_overwritten_from_behind)
 		    "): foreign pointer or overwritten meta block: found 0x4141414141414141");
 }
 
-TEST(one_byte_written_past_the_end)
+static int write_behind_small(void)
 {
-	/* The data ends where the next meta block begins. */
 	take_victim(104);
-	ASSERT_EQ(104, malloc_usable_size(victim));
-	EXPECT_DIES(write_behind, "block ", victim,
-		    " (104 bytes): written past its end");
+	fprintf(stderr, "%p\n", victim);
+	write_behind(NULL);
+	return 0;
 }
 
-TEST(the_word_before_a_mapped_block_overwritten)
+/* To a cache it is all the same, until the block behind is freed. */
+static void write_behind_free_behind(void *arg)
 {
+	write_behind(arg);
+	free(hide(victim + victim_size + 8));
+}
+
+TEST(one_byte_written_past_the_end)
+{
+	static struct outcome outcome;
+
+	/* The data ends where the next meta block begins. */
+	take_victim(5000);
+	ASSERT_EQ(5000, malloc_usable_size(victim));
+	EXPECT_DIES(write_behind, "block ", victim,
+		    " (5000 bytes): written past its end");
+	take_victim(104);
+	ASSERT_EQ(104, malloc_usable_size(victim));
+	EXPECT_DIES(write_behind_free_behind, "free(", victim + 112,
+		    "): foreign pointer or overwritten meta block");
+	EXPECT_TRUE(scenario_dies_with(&outcome, "write_behind_small", "BRKMALLOC_CACHE=0",
+				       "block ", " (104 bytes): written past its end"))
+		TH_LOG("%s", outcome.text);
+}
+
+TEST(the_words_before_a_mapped_block_overwritten)
+{
+	long *words;
+
 	victim = malloc(MIB);
-	*(long *)((char *)hide(victim) - 16) = 4711;
+	words = (long *)((char *)hide(victim) - 32);
+	words[0] += 4096;
 	EXPECT_DIES(free_victim, "block ", victim,
-		    ": the word in front of its meta block was overwritten: found 4711");
+		    ": the words in front of its meta block were overwritten: found length 1056768 and distance 24");
+	words[0] -= 4096;
+	words[1] = 4711;
+	EXPECT_DIES(free_victim, "block ", victim,
+		    ": the words in front of its meta block were overwritten: found length 1052672 and distance 4711");
+	words[1] = 24;
+	words[2] ^= 1;
+	EXPECT_DIES(free_victim, "block ", victim,
+		    ": the words in front of its meta block were overwritten");
+	words[2] ^= 1;
+	free(victim);
+}
+
+static void free_of_no_arena(void *arg)
+{
+	(void)arg;
+	((unsigned char *)hide(victim))[-5] = 200;
+	free(victim);
+}
+
+TEST(the_arena_in_a_meta_block_overwritten)
+{
+	take_victim(5000);
+	EXPECT_DIES(free_of_no_arena, "block ", victim,
+		    " (5000 bytes): its meta block was overwritten: found arena 100");
+}
+
+TEST(links_of_freed_blocks_tell_no_secret_of_the_c_library)
+{
+	const unsigned long *random = (const unsigned long *)getauxval(AT_RANDOM);
+	char *a = malloc(100), *b = malloc(100);
+	unsigned long link;
+
+	ASSERT_NE(NULL, random);
+	free(a);
+	free(b);
+	memcpy(&link, hide(b), sizeof(link));
+	/* Leads to a; what it is mangled with remains. */
+	link ^= (unsigned long)a ^ (unsigned long)b;
+	EXPECT_NE(random[0] | 1, link | 1);
+	EXPECT_NE(random[1] | 1, link | 1);
 }
 
 /* A free block between two used ones, its links then spoiled. */
@@ -241,11 +347,42 @@ static void write_footer_after_free(void *arg)
 	free(behind);
 }
 
+/* It is too small for what is then asked for: the search goes on behind it. */
+static int write_links(void)
+{
+	take_victim(50008);
+	fprintf(stderr, "%p\n", victim);
+	free(victim);
+	memset(hide(victim), 'A', 16);
+	hide(malloc(2 * victim_size));
+	return 0;
+}
+
+static void check_links(struct __test_metadata *_metadata, char *setting)
+{
+	static struct outcome outcome;
+
+	EXPECT_TRUE(scenario_dies_with(&outcome, "write_links", setting, "free block ",
+				       " was written to after free: found 0x4141414141414141"))
+		TH_LOG("%s: %s", setting, outcome.text);
+}
+
 TEST(links_of_a_free_block_overwritten)
 {
 	take_victim(50008);
 	EXPECT_DIES(write_links_after_free, "free block ", victim,
 		    " was written to after free: found 0x4141414141414141");
+	check_links(_metadata, "BRKMALLOC_FIT=first");
+	check_links(_metadata, "BRKMALLOC_FIT=next");
+	check_links(_metadata, "BRKMALLOC_FIT=best");
+	check_links(_metadata, "BRKMALLOC_FIT=worst");
+}
+
+TEST(links_of_a_cached_block_overwritten)
+{
+	take_victim(100);
+	EXPECT_DIES(write_links_after_free, "free block ", victim,
+		    " (104 bytes) was written to after free: found 0x4141414141414141");
 }
 
 TEST(the_footer_of_a_free_block_overwritten)
@@ -331,6 +468,12 @@ TEST(brkmalloc_check_finds_an_overwritten_meta_block)
 	EXPECT_TRUE(outcome_is_exit(&outcome, 7));
 	EXPECT_NE(NULL, strstr(outcome.text, "a meta block was overwritten"));
 }
+
+const struct scenario scenarios[] = {
+	{ "write_behind_small",	write_behind_small },
+	{ "write_links",	write_links },
+	{ }
+};
 
 int main(int argc, char **argv)
 {

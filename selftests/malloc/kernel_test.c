@@ -18,10 +18,10 @@
 
 #define KEPT	(256 * KIB)	/* more than a trim leaves at the top */
 #define BLOCKS	10000
+#define MANY	100000
+#define STOCK	(64 * MIB)	/* of mappings that are kept, at most */
 
-const struct scenario scenarios[] = { { } };
-
-static char *blocks[BLOCKS];
+static char *blocks[MANY];
 
 /* Many blocks of @bytes with a pattern. How many there are. */
 static size_t take_blocks(size_t bytes)
@@ -69,34 +69,76 @@ TEST(the_break_moves_up_with_the_heap_and_maps_agrees)
 	EXPECT_TRUE(in_heap(blocks[BLOCKS - 1]));
 }
 
-TEST(the_break_and_the_pages_come_down_when_the_top_is_freed)
+/* Without caches, which may hold a block at the top. */
+static int break_comes_down(void)
 {
 	unsigned long before = break_now();
 	void *const grown = (void *)before;
 	struct vma heap;
 	size_t bytes;
 
-	ASSERT_EQ(BLOCKS, take_blocks(1000));
+	REQUIRE(take_blocks(1000) == BLOCKS);
 	bytes = break_now() - before;
-	EXPECT_GE(pages_touched(grown, bytes), (long)((BLOCKS * 1008 - KEPT) / PAGE));
+	REQUIRE(pages_touched(grown, bytes) >= (long)((BLOCKS * 1008 - KEPT) / PAGE));
 	free_blocks(BLOCKS);
-	EXPECT_LE(break_now(), before + KEPT);
-	ASSERT_TRUE(heap_vma(&heap));
-	EXPECT_EQ(heap.end, break_now());
-	EXPECT_LE(pages_touched(grown, bytes), (long)(KEPT / PAGE));
-	EXPECT_EQ(0, brkmalloc_check());
+	REQUIRE(break_now() <= before + KEPT);
+	REQUIRE(heap_vma(&heap));
+	REQUIRE(heap.end == break_now());
+	REQUIRE(pages_touched(grown, bytes) <= (long)(KEPT / PAGE));
+	REQUIRE(!brkmalloc_check());
+	return 0;
+}
+
+static int used_block_holds_break(void)
+{
+	unsigned long peak;
+
+	REQUIRE(take_blocks(1000) == BLOCKS);
+	peak = break_now();
+	free_blocks(BLOCKS - 1);
+	REQUIRE(break_now() == peak);
+	free(blocks[BLOCKS - 1]);
+	REQUIRE(break_now() <= peak - BLOCKS * 1000 + KEPT);
+	return 0;
+}
+
+/* A thread's cache may hold the top, but no more than that. */
+static int pages_come_down(void)
+{
+	void *const grown = (void *)break_now();
+	size_t bytes, i;
+
+	for (i = 0; i < MANY; i++) {
+		blocks[i] = malloc(1000);
+		REQUIRE(blocks[i]);
+		memset(blocks[i], 1, 1000);
+	}
+	bytes = break_now() - (unsigned long)grown;
+	REQUIRE(pages_touched(grown, bytes) >= (long)(MANY * 1000 / PAGE));
+	free_blocks(MANY);
+	REQUIRE(pages_touched(grown, break_now() - (unsigned long)grown) <=
+		(long)(24 * MIB / PAGE));
+	REQUIRE(!brkmalloc_check());
+	return 0;
+}
+
+const struct scenario scenarios[] = {
+	{ "break_comes_down",		break_comes_down },
+	{ "used_block_holds_break",	used_block_holds_break },
+	{ "pages_come_down",		pages_come_down },
+	{ }
+};
+
+TEST(the_break_and_the_pages_come_down_when_the_top_is_freed)
+{
+	EXPECT_SCENARIO_PASSES("break_comes_down", "BRKMALLOC_CACHE=0");
+	EXPECT_SCENARIO_PASSES("pages_come_down", "BRKMALLOC_CACHE=0");
+	EXPECT_SCENARIO_PASSES("pages_come_down", "BRKMALLOC_CACHE=1");
 }
 
 TEST(a_used_block_at_the_top_holds_the_break)
 {
-	unsigned long peak;
-
-	ASSERT_EQ(BLOCKS, take_blocks(1000));
-	peak = break_now();
-	free_blocks(BLOCKS - 1);
-	EXPECT_EQ(peak, break_now());
-	free(blocks[BLOCKS - 1]);
-	EXPECT_LE(break_now(), peak - BLOCKS * 1000 + KEPT);
+	EXPECT_SCENARIO_PASSES("used_block_holds_break", "BRKMALLOC_CACHE=0");
 }
 
 TEST(one_mapping_for_a_block_from_the_threshold_on)
@@ -113,9 +155,52 @@ TEST(one_mapping_for_a_block_from_the_threshold_on)
 	EXPECT_EQ(before, break_now());
 	fill(block, 128 * KIB, 1);
 	free(block);
+	EXPECT_EQ(before, break_now());
+	block = malloc(STOCK);
+	ASSERT_TRUE(vma_at(block, &vma));
+	free(block);
 	EXPECT_FALSE(vma_at(block, &vma));
 	EXPECT_EQ(before, break_now());
 	free(below);
+}
+
+TEST(a_freed_mapping_serves_the_next_block_without_a_page_fault)
+{
+	char *block = malloc(MIB);
+	long faults;
+	int i;
+
+	memset(block, 1, MIB);
+	faults = minor_faults();
+	for (i = 0; i < 100; i++) {
+		free(hide(block));
+		block = malloc(MIB - i * 500);
+		memset(block, 1, MIB - i * 500);
+	}
+	/* Each time for itself it would be 25600. */
+	EXPECT_LE(minor_faults(), faults + 50);
+	/* What calloc promises is zero also then. */
+	free(hide(block));
+	block = calloc(1, MIB);
+	EXPECT_TRUE(all_zero(block, MIB));
+	free(block);
+}
+
+TEST(mappings_that_are_kept_are_few_and_make_room_for_the_heap)
+{
+	size_t virtual = virtual_bytes(), held, i;
+
+	for (i = 0; i < 200; i++)
+		blocks[i] = malloc(MIB);
+	EXPECT_GE(virtual_bytes(), virtual + 200 * MIB);
+	free_blocks(200);
+	EXPECT_LE(virtual_bytes(), virtual + STOCK);
+	held = virtual_bytes();
+	EXPECT_GE(held, virtual + 10 * MIB);
+	ASSERT_EQ(BLOCKS, take_blocks(1000));
+	EXPECT_LE(virtual_bytes(), held + 2 * MIB);
+	free_blocks(BLOCKS);
+	EXPECT_EQ(0, brkmalloc_check());
 }
 
 TEST(an_aligned_large_block_keeps_no_page_more_than_it_needs)
@@ -128,8 +213,13 @@ TEST(an_aligned_large_block_keeps_no_page_more_than_it_needs)
 	EXPECT_EQ(0, (uintptr_t)block % (16 * MIB));
 	EXPECT_LE(virtual_bytes(), before + MIB + 2 * PAGE);
 	free(block);
+	EXPECT_LE(virtual_bytes(), before + MIB + 2 * PAGE);
+	block = aligned_alloc(16 * MIB, STOCK);
+	ASSERT_NE(NULL, block);
+	EXPECT_LE(virtual_bytes(), before + MIB + STOCK + 4 * PAGE);
+	free(block);
 	EXPECT_FALSE(vma_at(block, &vma));
-	EXPECT_EQ(before, virtual_bytes());
+	EXPECT_LE(virtual_bytes(), before + MIB + 2 * PAGE);
 }
 
 TEST(realloc_of_a_mapped_block_moves_pages_and_copies_nothing)
@@ -279,8 +369,9 @@ TEST(with_the_break_blocked_the_heap_goes_on_in_mappings)
 	EXPECT_EQ(0, brkmalloc_check());
 	free_blocks(BLOCKS);
 	EXPECT_EQ(0, brkmalloc_check());
-	/* All but the newest are unmapped again. */
+	/* All but the newest are unmapped again, and what the cache holds a block of. */
 	EXPECT_LE(virtual_bytes(), virtual + 2 * MIB);
+	malloc_trim(0);
 	brkmalloc_stats(&stats);
 	EXPECT_LE(stats.regions, 2);
 	ASSERT_EQ(BLOCKS, take_blocks(1000));

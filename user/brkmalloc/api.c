@@ -2,10 +2,9 @@
 /*
  * api.c - what do malloc, free and their relatives promise?
  *
- * The functions of the C library: which arguments are wrong, what errno says,
- * whether a request goes to the heap or gets its own mapping, and what is done
- * with and without the lock. System calls for large blocks, copying and
- * clearing are done without it.
+ * The functions of the C library: which arguments are wrong, what errno says, what
+ * the cache of a thread serves at once, what realloc moves. Copying and
+ * clearing are done without a lock.
  *
  * With this library preloaded every call of every library of the program comes
  * here, the first ones before main and before any constructor.
@@ -16,81 +15,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "alloc.h"
+#include "full.h"
 #include "guard.h"
-#include "heap.h"
 #include "large.h"
-#include "lock.h"
+#include "probes.h"
 
-#define EXPORT	__attribute__((visibility("default")))
+#define EXPORT		__attribute__((visibility("default")))
 
-unsigned long block_secret;
-
-static bool started;
-
-static void start(void)
+static noinline void *malloc_slow(size_t size)
 {
-	lock_take();
-	if (!started) {
-		os_start();
-		block_secret = os_random();
-		config_read();
-		__atomic_store_n(&started, true, __ATOMIC_RELEASE);
-	}
-	lock_release();
+	size_t dirty;
+	void *data = alloc(size, BLOCK_ALIGN, false, &dirty);
+
+	PROBE_MALLOC(size, data);
+	return data;
 }
 
-static inline void start_once(void)
+/* With BRKMALLOC_GUARD=off; otherwise what is large comes through here. */
+static noinline void *malloc_unguarded(size_t size)
 {
-	if (__builtin_expect(!__atomic_load_n(&started, __ATOMIC_ACQUIRE), 0))
-		start();
-}
+	void *data;
 
-__attribute__((constructor))
-static void load(void)
-{
-	start_once();
-	lock_watch_fork();
-}
-
-static struct block *alloc_heap(size_t bytes, size_t align, size_t *dirty)
-{
-	size_t size = block_size_for(bytes);
-	struct block *b;
-
-	lock_take();
-	if (align > BLOCK_ALIGN) {
-		b = heap_alloc_aligned(size, align);
-		*dirty = bytes;
-	} else {
-		b = heap_alloc(size, dirty);
+	if (likely(size < PEEK(unguarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), false);
+		if (likely(data)) {
+			PROBE_MALLOC(size, data);
+			return data;
+		}
 	}
-	lock_release();
-	return b;
-}
-
-/*
- * All allocation comes through here. @dirty is how many bytes at the start of
- * the data may not be zero. A large block for which there is no mapping (their
- * number is limited) is tried in the heap.
- */
-static void *alloc(size_t bytes, size_t align, size_t *dirty)
-{
-	struct block *b = NULL;
-
-	start_once();
-	if (bytes <= BLOCK_MAX && align <= BLOCK_MAX - bytes) {
-		if (bytes >= config.mmap_threshold)
-			b = large_alloc(bytes, align);
-		*dirty = 0;
-		if (!b)
-			b = alloc_heap(bytes, align, dirty);
-	}
-	if (!b) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return block_data(b);
+	return malloc_slow(size);
 }
 
 static bool is_power_of_two(size_t n)
@@ -100,13 +54,16 @@ static bool is_power_of_two(size_t n)
 
 static void *alloc_aligned(size_t align, size_t bytes)
 {
+	void *data;
 	size_t dirty;
 
 	if (!is_power_of_two(align)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, &dirty);
+	data = alloc(bytes, align < BLOCK_ALIGN ? BLOCK_ALIGN : align, false, &dirty);
+	PROBE_MALLOC(bytes, data);
+	return data;
 }
 
 /**
@@ -117,9 +74,16 @@ static void *alloc_aligned(size_t align, size_t bytes)
  */
 EXPORT void *malloc(size_t size)
 {
-	size_t dirty;
+	void *data;
 
-	return alloc(size, BLOCK_ALIGN, &dirty);
+	if (likely(size < PEEK(guarded_bytes))) {
+		data = cache_pop(cache_bin_for(size), true);
+		if (unlikely(!data))
+			return malloc_slow(size);
+		PROBE_MALLOC(size, data);
+		return data;
+	}
+	return malloc_unguarded(size);
 }
 
 /**
@@ -140,10 +104,85 @@ EXPORT void *calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	data = alloc(bytes, BLOCK_ALIGN, &dirty);
-	if (data)
+	if (bytes <= CACHE_DATA_MAX) {
+		data = malloc(bytes);
+		dirty = bytes;
+	} else {
+		data = alloc(bytes, BLOCK_ALIGN, true, &dirty);
+		PROBE_MALLOC(bytes, data);
+	}
+	if (likely(data))
 		memset(data, 0, dirty < bytes ? dirty : bytes);
 	return data;
+}
+
+/* What lies in no memory of the break comes to free_block() even if there is room. */
+static bool has_room(size_t bin)
+{
+	return cache.room[bin] > 0 || cache_make_room(bin);
+}
+
+static void free_block(struct block *b)
+{
+	size_t bin = block_units(b);
+
+	if (block_state(b) == BLOCK_MAPPED)
+		large_free(b);
+	else if (bin >= CACHE_BINS || !has_room(bin) || !cache_push(bin, b, true))
+		cache_give_home(b);
+}
+
+/* The block of @data, which may be anything unless guards are off. */
+static struct block *block_given(const char *caller, const void *data)
+{
+	return guard_is_on() ? guard_data(caller, data) : block_of(data);
+}
+
+static noinline void free_slow(void *data)
+{
+	struct block *b = block_of(data);
+
+	alloc_start_once();
+	if (likely(config.guard == GUARD_DEFAULT)) {
+		b = guard_data("free", data);
+	} else if (full_is_on()) {
+		full_free(data);
+		return;
+	}
+	free_block(b);
+}
+
+/* With BRKMALLOC_GUARD=off; otherwise all that is not small comes through here. */
+static noinline void free_unguarded(void *data)
+{
+	struct block *b = block_of(data);
+	size_t units;
+
+	if (unlikely(!data))
+		return;
+	if (likely(!guard_is_on())) {
+		units = block_units(b);
+		if (likely(units && units < CACHE_BINS) && likely(cache_push(units, b, false)))
+			return;
+	}
+	free_slow(data);
+}
+
+/* What free does, and realloc when it has copied. */
+static inline void give(void *data)
+{
+	struct block *b = block_of(data);
+	uint64_t units;
+
+	if (likely(extent_has_place((uintptr_t)data))) {
+		units = block_units(b);
+		if (likely(block_state_for(b, units) == BLOCK_USED) &&
+		    likely(units < CACHE_BINS) && likely(cache_push(units, b, true)))
+			return;
+		free_slow(data);
+	} else {
+		free_unguarded(data);
+	}
 }
 
 /**
@@ -154,33 +193,70 @@ EXPORT void *calloc(size_t n, size_t size)
  */
 EXPORT void free(void *data)
 {
-	struct block *b;
-	bool mapped;
+	PROBE_FREE(data);
+	give(data);
+}
 
-	if (!data)
-		return;
-	start_once();
-	lock_take();
-	b = guard_data("free", data);
-	mapped = block_is_mapped(b);
-	if (!mapped)
-		heap_free(b);
-	lock_release();
-	if (mapped)
-		large_free(b);
+static size_t usable(const struct block *b)
+{
+	return block_state(b) == BLOCK_MAPPED ? large_usable(b) : block_usable(b);
 }
 
 static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
 {
-	void *copy = malloc(bytes);
+	size_t dirty;
+	void *copy = alloc(bytes, BLOCK_ALIGN, false, &dirty);
 
 	if (copy) {
 		memcpy(copy, data, old_bytes < bytes ? old_bytes : bytes);
-		free(data);
+		give(data);
 	} else if (bytes <= old_bytes) {
 		copy = data;
 	}
 	return copy;
+}
+
+/* Is a block as it is good for so many bytes, without much waste? */
+static bool fits(const struct block *b, size_t bytes)
+{
+	size_t has = block_usable(b);
+
+	return bytes <= has && has - bytes < BLOCK_MIN + has / 8;
+}
+
+static struct block *resize_in_heap(struct block *b, size_t size)
+{
+	struct arena *arena = arena_of(b);
+	bool done;
+
+	arena_take(arena);
+	done = heap_resize(&arena->heap, b, size);
+	arena_release(arena);
+	return done ? b : NULL;
+}
+
+static void *resize(void *data, size_t size)
+{
+	struct block *b, *now = NULL;
+
+	alloc_start_once();
+	if (full_is_on())
+		return resize_by_copy(data, full_size("realloc", data), size);
+	b = block_given("realloc", data);
+	if (size > ALLOC_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (block_state(b) == BLOCK_MAPPED) {
+		if (alloc_is_large(size, BLOCK_ALIGN))
+			now = large_resize(b, size);
+	} else if (fits(b, size)) {
+		return data;
+	} else if (!alloc_is_large(size, BLOCK_ALIGN) || size <= block_usable(b)) {
+		/* What grows beyond the threshold moves once, into a mapping. */
+		now = resize_in_heap(b, block_size_for(size));
+	}
+	return now ? block_data(now) : resize_by_copy(data, usable(b), size);
 }
 
 /**
@@ -189,15 +265,14 @@ static void *resize_by_copy(void *data, size_t old_bytes, size_t bytes)
  * @size: bytes wanted
  *
  * Size zero frees, as with the GNU C library. A block that becomes shorter
- * never fails.
+ * never fails. With BRKMALLOC_GUARD=full it moves each time, so that who still uses
+ * the old place is found.
  *
  * Return: the data block where it is now, or NULL and ENOMEM.
  */
 EXPORT void *realloc(void *data, size_t size)
 {
-	struct block *b, *now = NULL;
-	size_t old_bytes;
-	bool mapped;
+	void *now;
 
 	if (!data)
 		return malloc(size);
@@ -205,23 +280,9 @@ EXPORT void *realloc(void *data, size_t size)
 		free(data);
 		return NULL;
 	}
-	if (size > BLOCK_MAX) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	start_once();
-	lock_take();
-	b = guard_data("realloc", data);
-	mapped = block_is_mapped(b);
-	old_bytes = block_usable(b);
-	/* What grows beyond the threshold moves once, into its own mapping. */
-	if (!mapped && (size < config.mmap_threshold || size <= old_bytes) &&
-	    heap_resize(b, block_size_for(size)))
-		now = b;
-	lock_release();
-	if (mapped && size >= config.mmap_threshold)
-		now = large_resize(b, size);
-	return now ? block_data(now) : resize_by_copy(data, old_bytes, size);
+	now = resize(data, size);
+	PROBE_REALLOC(data, size, now);
+	return now;
 }
 
 /**
@@ -300,7 +361,7 @@ EXPORT int posix_memalign(void **result, size_t align, size_t size)
  */
 EXPORT void *valloc(size_t size)
 {
-	start_once();
+	alloc_start_once();
 	return alloc_aligned(os_page_size, size);
 }
 
@@ -312,8 +373,8 @@ EXPORT void *valloc(size_t size)
  */
 EXPORT void *pvalloc(size_t size)
 {
-	start_once();
-	if (size > BLOCK_MAX) {
+	alloc_start_once();
+	if (size > ALLOC_MAX) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -328,13 +389,10 @@ EXPORT void *pvalloc(size_t size)
  */
 EXPORT size_t malloc_usable_size(void *data)
 {
-	size_t bytes;
-
 	if (!data)
 		return 0;
-	start_once();
-	lock_take();
-	bytes = block_usable(guard_data("malloc_usable_size", data));
-	lock_release();
-	return bytes;
+	alloc_start_once();
+	if (full_is_on())
+		return full_size("malloc_usable_size", data);
+	return usable(block_given("malloc_usable_size", data));
 }

@@ -10,7 +10,7 @@
  *
  *   |     end of the block before     |   |     end of the block before     |
  *   +---------------------------------+   +---------------------------------+
- *   | meta: seal | size | flags       |   | meta: seal | size | flags       |
+ *   | meta: seal, state, home, size   |   | meta: seal, state, home, size   |
  *   +---------------------------------+   +---------------------------------+ 16 n
  *   |                                 |   | next free block of this list    |
  *   |                                 |   +---------------------------------+
@@ -24,24 +24,28 @@
  *
  * The block after is found by adding the size, the block before by the footer
  * in front of us. A footer exists only in free memory; whether there is one
- * is told by the flag BLOCK_PREV_FREE of the block behind it. So a block in
+ * is told by the bit BLOCK_PREV_FREE of the block behind it. So a block in
  * use costs 8 bytes and not 16.
  *
- * The meta block is one word:
+ * The meta block is two words of 32 bits:
  *
- *    63        48 47                                          4 3          0
- *   +------------+---------------------------------------------+------------+
- *   | seal       | size / 16                                   | flags      |
- *   +------------+---------------------------------------------+------------+
+ *    31                                0   31      25  24  23                  0
+ *   +-----------------------------------+ +----------+----+---------------------+
+ *   | seal, mixed with the state        | | arena    | pf | size / 16           |
+ *   +-----------------------------------+ +----------+----+---------------------+
+ *                                            home: pf is BLOCK_PREV_FREE
  *
- * The seal is a hash of the other bits, of the block's own address and of a
- * secret of this process. Whatever the program wrote over a meta block, and
- * whatever it hands to free that is no data block, does not carry it (except
- * for one case in 65536).
+ * The seal is a hash of the size, of the block's own address and of a secret of
+ * this process; the state, a small number, is mixed with it. Whatever the program
+ * wrote over a meta block, and whatever it hands to free that is no data block,
+ * does not carry them (except for one case in 700 million).
  *
- * A meta block of size 0, the fence, ends a region of the heap. A block with
- * a mapping of its own (BLOCK_MAPPED, see large.c) has in front of its meta
- * block the distance to the start of the mapping.
+ * Who writes what: the home byte whoever holds the lock of the arena, the seal
+ * whoever holds the block, the size both of them. That is why the seal has a word
+ * of its own, and the home byte is written as one.
+ *
+ * A meta block of state BLOCK_FENCE and size 0 ends a region of the heap. A block
+ * with a mapping of its own has state BLOCK_MAPPED and size 0, see large.c.
  */
 #ifndef BRKMALLOC_BLOCK_H
 #define BRKMALLOC_BLOCK_H
@@ -53,85 +57,181 @@
 
 #include "os.h"
 
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
+
+/*
+ * What another thread may write or read at the same time: a plain load or store of
+ * one word, which the compiler can make part of an instruction, but for the tool
+ * that looks for races.
+ */
+#ifdef __SANITIZE_THREAD__
+#define PEEK(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define POKE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+#else
+#define PEEK(x)		(x)
+#define POKE(x, value)	((x) = (value))
+#endif
+
 #define BLOCK_ALIGN	16UL
+#define BLOCK_SHIFT	4
 #define BLOCK_META	8UL		/* bytes of a meta block */
 #define BLOCK_MIN	32UL		/* meta, two links, footer */
-#define BLOCK_MAX	0x800000000000UL
+#define BLOCK_UNITS	0xffffffUL	/* bits of the size in a meta block */
+#define BLOCK_MAX	(BLOCK_UNITS * BLOCK_ALIGN)	/* in the heap: 256 MiB */
+#define BLOCK_ARENAS	128		/* that a meta block can tell apart */
 
-#define BLOCK_USED	1UL		/* the program holds it */
-#define BLOCK_PREV_FREE	2UL		/* the block before is free */
-#define BLOCK_MAPPED	4UL		/* has a mapping of its own */
-#define BLOCK_FLAGS	15UL
+#define BLOCK_PREV_FREE	1U		/* in the home byte: the block before is free */
+#define BLOCK_SEAL_SHIFT 32		/* what of the hash goes into the seal */
 
-#define SEAL_SHIFT	48
-#define SEAL_MULTIPLIER	0x9e3779b97f4a7c15UL	/* 2^64 / golden ratio, odd */
+/**
+ * enum block_state - who holds a block
+ * @BLOCK_USED: the program; a block of the heap
+ * @BLOCK_CACHED: the cache of a thread, or it is on its way home from there
+ * @BLOCK_FREE: the heap, in a free list
+ * @BLOCK_MAPPED: the program; a mapping of its own
+ * @BLOCK_KEPT: the quarantine, see quarantine.c
+ * @BLOCK_GUARDED: the program; there are redzones around it, see full.h
+ * @BLOCK_FENCE: nobody, the end of a region
+ * @BLOCK_STATES: anything from here on is no meta block
+ */
+enum block_state {
+	BLOCK_USED,
+	BLOCK_CACHED,
+	BLOCK_FREE,
+	BLOCK_MAPPED,
+	BLOCK_KEPT,
+	BLOCK_GUARDED,
+	BLOCK_FENCE,
+	BLOCK_STATES,
+};
 
+/**
+ * struct block - a block in memory
+ * @low: home and size / 16
+ * @home: arena and BLOCK_PREV_FREE, a byte of it
+ * @seal: mixed with the state
+ * @next: mangled, only while it is free or cached
+ * @prev: mangled, only while it is free
+ * @check: in the place of @prev while it is cached, see block_link()
+ */
 struct block {
-	unsigned long	meta;
-	struct block	*next;		/* this and the rest: only if free */
-	struct block	*prev;
+	union {
+		uint32_t low;
+		struct {
+			uint8_t	 units_low[3];
+			uint8_t	 home;
+		};
+	};
+	uint32_t	seal;
+	uintptr_t next;
+	union {
+		uintptr_t prev;
+		uintptr_t check;
+	};
 };
 
 static_assert(sizeof(void *) == 8, "brkmalloc is for 64-bit machines");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "layout of the meta block");
 static_assert(offsetof(struct block, next) == BLOCK_META, "layout");
 static_assert(sizeof(struct block) + sizeof(size_t) == BLOCK_MIN, "layout");
 
-extern unsigned long block_secret;
+/**
+ * struct secret - numbers that nobody outside of this process knows
+ * @multiplier: odd, of the seals
+ * @link: mangles links; never zero
+ */
+struct secret {
+	uint64_t multiplier;
+	uint64_t link;
+};
 
-static inline unsigned long block_seal(const struct block *b, unsigned long low)
+extern HIDDEN struct secret secret;
+
+/* In seals and links a block is known by the address of its data. */
+static inline uintptr_t block_address(const struct block *b)
 {
-	unsigned long mix = (low ^ (uintptr_t)b ^ block_secret) * SEAL_MULTIPLIER;
-
-	return mix >> SEAL_SHIFT << SEAL_SHIFT;
+	return (uintptr_t)b + BLOCK_META;
 }
 
-static inline void block_set(struct block *b, size_t size, unsigned long flags)
+static inline uint64_t block_hash(const struct block *b, uint64_t units)
 {
-	b->meta = size | flags | block_seal(b, size | flags);
+	return (block_address(b) ^ units) * secret.multiplier;
 }
 
-static inline bool block_seal_is_good(const struct block *b)
+/* Size / 16. The home byte beside it may change meanwhile. */
+static inline size_t block_units(const struct block *b)
 {
-	unsigned long low = b->meta & ((1UL << SEAL_SHIFT) - 1);
+	return (size_t)PEEK(b->low) & BLOCK_UNITS;
+}
 
-	return b->meta == (low | block_seal(b, low));
+/* The state; something from BLOCK_STATES on if this is no meta block. */
+static inline uint32_t block_state_for(const struct block *b, uint64_t units)
+{
+	return (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ PEEK(b->seal);
+}
+
+static inline uint32_t block_state(const struct block *b)
+{
+	return block_state_for(b, block_units(b));
+}
+
+static inline bool block_is_sound(const struct block *b)
+{
+	return block_state(b) < BLOCK_STATES;
+}
+
+static inline void block_set(struct block *b, size_t size, unsigned int home,
+			     enum block_state state)
+{
+	uint64_t units = size >> BLOCK_SHIFT;
+
+	b->low = units | home << 24;
+	b->seal = (block_hash(b, units) >> BLOCK_SEAL_SHIFT) ^ state;
+}
+
+/*
+ * Only who holds the block may; the home byte may change meanwhile, and whoever
+ * frees a neighbour looks whether this one is free: it is not, before and after.
+ */
+static inline void block_change_state(struct block *b, enum block_state from,
+				      enum block_state to)
+{
+	POKE(b->seal, b->seal ^ (from ^ to));
 }
 
 static inline size_t block_size(const struct block *b)
 {
-	return b->meta & ((1UL << SEAL_SHIFT) - 1) & ~BLOCK_FLAGS;
+	return block_units(b) << BLOCK_SHIFT;
 }
 
-static inline unsigned long block_flags(const struct block *b)
+static inline unsigned int block_arena(const struct block *b)
 {
-	return b->meta & BLOCK_FLAGS;
-}
-
-static inline bool block_is_used(const struct block *b)
-{
-	return b->meta & BLOCK_USED;
-}
-
-static inline bool block_is_mapped(const struct block *b)
-{
-	return b->meta & BLOCK_MAPPED;
-}
-
-static inline bool block_is_fence(const struct block *b)
-{
-	return !block_size(b);
+	return __atomic_load_n(&b->home, __ATOMIC_RELAXED) >> 1;
 }
 
 static inline bool block_prev_is_free(const struct block *b)
 {
-	return b->meta & BLOCK_PREV_FREE;
+	return b->home & BLOCK_PREV_FREE;
 }
 
 static inline void block_set_prev_free(struct block *b, bool is_free)
 {
-	unsigned long flags = block_flags(b) & ~BLOCK_PREV_FREE;
+	uint8_t home = b->home & ~BLOCK_PREV_FREE;
 
-	block_set(b, block_size(b), is_free ? flags | BLOCK_PREV_FREE : flags);
+	__atomic_store_n(&b->home, is_free ? home | BLOCK_PREV_FREE : home,
+			 __ATOMIC_RELAXED);
+}
+
+static inline bool block_is_free(const struct block *b)
+{
+	return block_state(b) == BLOCK_FREE;
+}
+
+static inline bool block_is_fence(const struct block *b)
+{
+	return !block_units(b);
 }
 
 static inline struct block *block_at(const struct block *b, ptrdiff_t offset)
@@ -144,9 +244,7 @@ static inline struct block *block_after(const struct block *b)
 	return block_at(b, block_size(b));
 }
 
-/* The word in front of the meta block: footer of a free block before us, or
- * distance to the start of the mapping.
- */
+/* The footer of a free block in front of us. */
 static inline size_t *block_word_before(const struct block *b)
 {
 	return (size_t *)b - 1;
@@ -155,6 +253,57 @@ static inline size_t *block_word_before(const struct block *b)
 static inline void block_set_footer(const struct block *b)
 {
 	*block_word_before(block_after(b)) = block_size(b);
+}
+
+/*
+ * Links are mangled with a secret and the address that they stand at: what the
+ * program writes there after free leads nowhere that it could choose.
+ */
+static inline uintptr_t block_mangle(const struct block *b, const struct block *to)
+{
+	return block_address(to) ^ block_address(b) ^ secret.link;
+}
+
+static inline struct block *block_unmangle(const struct block *b, uintptr_t link)
+{
+	return (struct block *)((link ^ block_address(b) ^ secret.link) - BLOCK_META);
+}
+
+static inline struct block *block_next(const struct block *b)
+{
+	return block_unmangle(b, b->next);
+}
+
+static inline struct block *block_prev(const struct block *b)
+{
+	return block_unmangle(b, b->prev);
+}
+
+static inline void block_set_next(struct block *b, const struct block *to)
+{
+	b->next = block_mangle(b, to);
+}
+
+static inline void block_set_prev(struct block *b, const struct block *to)
+{
+	b->prev = block_mangle(b, to);
+}
+
+/*
+ * While a block is cached there is a second word that the link is held against, so
+ * that whatever is written there after free is noticed.
+ */
+static inline bool block_link_is_good(const struct block *b)
+{
+	return b->check - b->next == secret.link;
+}
+
+static inline void block_link(struct block *b, const struct block *to)
+{
+	uintptr_t link = block_mangle(b, to);
+
+	b->next = link;
+	b->check = link + secret.link;
 }
 
 static inline void *block_data(const struct block *b)
@@ -167,7 +316,7 @@ static inline struct block *block_of(const void *data)
 	return (struct block *)((char *)data - BLOCK_META);
 }
 
-/* How many bytes the program may use of a block. */
+/* How many bytes the program may use of a block of the heap. */
 static inline size_t block_usable(const struct block *b)
 {
 	return block_size(b) - BLOCK_META;

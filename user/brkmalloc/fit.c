@@ -31,7 +31,6 @@
 #define CLASSES_EXACT_SHIFT	5
 #define CLASSES_PER_DOUBLING	16UL
 #define CLASSES_DOUBLING_SHIFT	4
-#define CLASSES			704UL	/* enough for BLOCK_MAX; a multiple of 64 */
 #define BITS			64UL
 
 /**
@@ -43,13 +42,8 @@
 struct fit_policy {
 	const char	*name;
 	size_t		(*list_of)(size_t size);
-	struct block	*(*find)(size_t size);
+	struct block	*(*find)(struct fit *fit, size_t size);
 };
-
-static struct block *lists[CLASSES];
-static unsigned long not_empty[CLASSES / BITS];	/* a bit for each list */
-static unsigned long not_zero;			/* a bit for each word of it */
-static struct block *rover;			/* where next fit goes on */
 
 static size_t only_list(size_t size)
 {
@@ -57,36 +51,45 @@ static size_t only_list(size_t size)
 	return 0;
 }
 
+/* The next block of a list that is searched, where links are followed unseen. */
+static struct block *step(struct block *b)
+{
+	struct block *next = block_next(b);
+
+	guard_links(b, next, NULL);
+	return next;
+}
+
 static struct block *first_from(struct block *b, const struct block *end,
 				size_t size)
 {
 	while (b != end && block_size(b) < size)
-		b = b->next;
+		b = step(b);
 	return b == end ? NULL : b;
 }
 
-static struct block *find_first(size_t size)
+static struct block *find_first(struct fit *fit, size_t size)
 {
-	return first_from(lists[0], NULL, size);
+	return first_from(fit->lists[0], NULL, size);
 }
 
-static struct block *find_next(size_t size)
+static struct block *find_next(struct fit *fit, size_t size)
 {
-	struct block *found = first_from(rover, NULL, size);
+	struct block *found = first_from(fit->rover, NULL, size);
 
 	if (!found)
-		found = first_from(lists[0], rover, size);
+		found = first_from(fit->lists[0], fit->rover, size);
 	if (found)
-		rover = found;		/* its removal moves it on */
+		fit->rover = found;		/* its removal moves it on */
 	return found;
 }
 
-static struct block *find_best(size_t size)
+static struct block *find_best(struct fit *fit, size_t size)
 {
 	struct block *best = NULL;
 	struct block *b;
 
-	for (b = lists[0]; b; b = b->next) {
+	for (b = fit->lists[0]; b; b = step(b)) {
 		if (block_size(b) == size)
 			return b;
 		if (block_size(b) > size &&
@@ -96,12 +99,12 @@ static struct block *find_best(size_t size)
 	return best;
 }
 
-static struct block *find_worst(size_t size)
+static struct block *find_worst(struct fit *fit, size_t size)
 {
 	struct block *worst = NULL;
 	struct block *b;
 
-	for (b = lists[0]; b; b = b->next)
+	for (b = fit->lists[0]; b; b = step(b))
 		if (!worst || block_size(b) > block_size(worst))
 			worst = b;
 	return worst && block_size(worst) >= size ? worst : NULL;
@@ -125,38 +128,38 @@ static size_t lowest_bit(unsigned long word)
 	return __builtin_ctzl(word);
 }
 
-/* The first list after @class that is not empty, or CLASSES. */
-static size_t class_after(size_t class)
+/* The first list after @class that is not empty, or FIT_CLASSES. */
+static size_t class_after(const struct fit *fit, size_t class)
 {
 	size_t next = class + 1;
 	size_t word = next / BITS;
 	unsigned long bits, words;
 
-	if (next >= CLASSES)
-		return CLASSES;
-	bits = not_empty[word] >> (next % BITS);
+	if (next >= FIT_CLASSES)
+		return FIT_CLASSES;
+	bits = fit->not_empty[word] >> (next % BITS);
 	if (bits)
 		return next + lowest_bit(bits);
-	words = not_zero >> word >> 1;
+	words = fit->not_zero >> word >> 1;
 	if (!words)
-		return CLASSES;
+		return FIT_CLASSES;
 	word += 1 + lowest_bit(words);
-	return word * BITS + lowest_bit(not_empty[word]);
+	return word * BITS + lowest_bit(fit->not_empty[word]);
 }
 
 /*
  * Any block of a higher class is large enough. Of our own class only the first
  * is looked at: to search the list would not be constant time.
  */
-static struct block *find_segregated(size_t size)
+static struct block *find_segregated(struct fit *fit, size_t size)
 {
 	size_t class = class_of(size);
-	struct block *b = lists[class];
+	struct block *b = fit->lists[class];
 
 	if (b && block_size(b) >= size)
 		return b;
-	class = class_after(class);
-	return class < CLASSES ? lists[class] : NULL;
+	class = class_after(fit, class);
+	return class < FIT_CLASSES ? fit->lists[class] : NULL;
 }
 
 static const struct fit_policy policies[] = {
@@ -168,7 +171,7 @@ static const struct fit_policy policies[] = {
 	{ }
 };
 
-static const struct fit_policy *fit = &policies[0];
+static const struct fit_policy *policy = &policies[0];
 
 /**
  * fit_choose() - set the policy, before there is any free block
@@ -178,13 +181,13 @@ static const struct fit_policy *fit = &policies[0];
  */
 bool fit_choose(const char *name)
 {
-	const struct fit_policy *policy = policies;
+	const struct fit_policy *p = policies;
 
-	while (policy->name && strcmp(policy->name, name))
-		policy++;
-	if (policy->name)
-		fit = policy;
-	return policy->name;
+	while (p->name && strcmp(p->name, name))
+		p++;
+	if (p->name)
+		policy = p;
+	return p->name;
 }
 
 /**
@@ -192,88 +195,133 @@ bool fit_choose(const char *name)
  */
 const char *fit_name(void)
 {
-	return fit->name;
+	return policy->name;
+}
+
+static inline size_t list_of(size_t size)
+{
+	return likely(policy == policies) ? class_of(size) : policy->list_of(size);
+}
+
+/**
+ * fit_list_of() - in which list is a free block of a size?
+ * @size: in bytes
+ *
+ * Larger ones are in the same list or in one behind it.
+ */
+size_t fit_list_of(size_t size)
+{
+	return list_of(size);
 }
 
 /**
  * fit_insert() - put a free block into its list
+ * @fit: the lists
  * @b: free, its size set
  */
-void fit_insert(struct block *b)
+void fit_insert(struct fit *fit, struct block *b)
 {
-	size_t list = fit->list_of(block_size(b));
+	size_t list = list_of(block_size(b));
+	struct block *next = fit->lists[list];
 
-	b->prev = NULL;
-	b->next = lists[list];
-	if (b->next)
-		b->next->prev = b;
-	lists[list] = b;
-	not_empty[list / BITS] |= 1UL << (list % BITS);
-	not_zero |= 1UL << (list / BITS);
+	block_set_prev(b, NULL);
+	block_set_next(b, next);
+	if (next)
+		block_set_prev(next, b);
+	fit->lists[list] = b;
+	fit->not_empty[list / BITS] |= 1UL << (list % BITS);
+	fit->not_zero |= 1UL << (list / BITS);
+	POKE(fit->bytes, fit->bytes + block_size(b));
 }
 
 /**
  * fit_remove() - take a block out of its list
+ * @fit: the lists
  * @b: in a free list, its size as when it was inserted
  */
-void fit_remove(struct block *b)
+void fit_remove(struct fit *fit, struct block *b)
 {
-	size_t list = fit->list_of(block_size(b));
+	struct block *next = block_next(b), *prev = block_prev(b);
+	size_t list;
 
-	guard_links(b);
-	if (rover == b)
-		rover = b->next;
-	if (b->next)
-		b->next->prev = b->prev;
-	if (b->prev)
-		b->prev->next = b->next;
-	else
-		lists[list] = b->next;
-	if (lists[list])
+	guard_links(b, next, prev);
+	POKE(fit->bytes, fit->bytes - block_size(b));
+	if (fit->rover == b)
+		fit->rover = next;
+	if (next)
+		block_set_prev(next, prev);
+	if (prev) {
+		block_set_next(prev, next);
 		return;
-	not_empty[list / BITS] &= ~(1UL << (list % BITS));
-	if (!not_empty[list / BITS])
-		not_zero &= ~(1UL << (list / BITS));
+	}
+	list = list_of(block_size(b));
+	fit->lists[list] = next;
+	if (next)
+		return;
+	fit->not_empty[list / BITS] &= ~(1UL << (list % BITS));
+	if (!fit->not_empty[list / BITS])
+		fit->not_zero &= ~(1UL << (list / BITS));
 }
 
 /**
  * fit_find() - choose a free block
+ * @fit: the lists
  * @size: of the block wanted, meta block included
  *
  * Return: a block of at least that size, still in its list, or NULL.
  */
-struct block *fit_find(size_t size)
+struct block *fit_find(struct fit *fit, size_t size)
 {
-	return fit->find(size);
+	return likely(policy == policies) ? find_segregated(fit, size) :
+					    policy->find(fit, size);
+}
+
+/* One list. Counts its blocks. */
+static const char *check_list(const struct fit *fit, size_t list, size_t most,
+			      size_t *count, const struct block **at)
+{
+	const struct block *b, *prev = NULL;
+
+	for (b = fit->lists[list]; b; prev = b, b = block_next(b)) {
+		*at = b;
+		if (++*count > most)
+			return "a free list holds more than the free blocks of the heap";
+		if (!heap_may_read(b) || !block_is_free(b))
+			return "a free list holds a block that is not free";
+		if (block_prev(b) != prev)
+			return "a free list is not linked both ways";
+		if (policy->list_of(block_size(b)) != list)
+			return "a free block is in the list of another size";
+	}
+	return NULL;
 }
 
 /**
  * fit_check() - verify lists and bitmap
+ * @fit: the lists
  * @blocks: how many free blocks there are in the heap
+ * @at: set to the block that something is wrong with, or NULL
  *
  * Return: NULL, or what is wrong.
  */
-const char *fit_check(size_t blocks)
+const char *fit_check(const struct fit *fit, size_t blocks, const struct block **at)
 {
-	const struct block *b, *prev;
+	const char *wrong;
 	size_t list, count = 0;
 
-	for (list = 0; list < CLASSES; list++) {
-		if (!lists[list] != !(not_empty[list / BITS] >> list % BITS & 1))
+	for (list = 0; list < FIT_CLASSES; list++) {
+		*at = NULL;
+		if (!fit->lists[list] != !(fit->not_empty[list / BITS] >> list % BITS & 1))
 			return "the bitmap and a free list disagree";
-		if (!not_empty[list / BITS] != !(not_zero >> list / BITS & 1))
+		if (!fit->not_empty[list / BITS] != !(fit->not_zero >> list / BITS & 1))
 			return "the bitmap and its summary disagree";
-		prev = NULL;
-		for (b = lists[list]; b; prev = b, b = b->next) {
-			if (++count > blocks)
-				return "a free list holds more than the free blocks of the heap";
-			if (b->prev != prev)
-				return "a free list is not linked both ways";
-			if (!block_seal_is_good(b) || block_is_used(b))
-				return "a free list holds a block that is not free";
-			if (fit->list_of(block_size(b)) != list)
-				return "a free block is in the list of another size";
-		}
+		wrong = check_list(fit, list, blocks, &count, at);
+		if (wrong)
+			return wrong;
 	}
+	*at = fit->rover;
+	if (fit->rover && (!heap_may_read(fit->rover) || !block_is_free(fit->rover)))
+		return "next fit would go on at a block that is not free";
+	*at = NULL;
 	return count == blocks ? NULL : "a free block is in no list";
 }

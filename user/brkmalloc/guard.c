@@ -12,60 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "full.h"
 #include "guard.h"
-#include "heap.h"
+#include "large.h"
 #include "lock.h"
-
-#define LINE_MAX_BYTES	400
-
-struct line {
-	char	text[LINE_MAX_BYTES];
-	size_t	length;
-};
-
-static void line_char(struct line *line, char c)
-{
-	if (line->length < sizeof(line->text) - 1)
-		line->text[line->length++] = c;
-}
-
-static void line_string(struct line *line, const char *s)
-{
-	while (*s)
-		line_char(line, *s++);
-}
-
-static void line_number(struct line *line, unsigned long n, unsigned int base)
-{
-	if (n >= base)
-		line_number(line, n / base, base);
-	line_char(line, "0123456789abcdef"[n % base]);
-}
-
-/* The few conversions that messages need: %s, %zu and %p. */
-static void line_format(struct line *line, const char *format, va_list args)
-{
-	for (; *format; format++) {
-		if (*format != '%') {
-			line_char(line, *format);
-		} else if (*++format == 's') {
-			line_string(line, va_arg(args, const char *));
-		} else if (*format == 'p') {
-			line_string(line, "0x");
-			line_number(line, va_arg(args, uintptr_t), 16);
-		} else {
-			line_number(line, va_arg(args, size_t), 10);
-			format++;
-		}
-	}
-}
 
 static void say(const char *format, va_list args)
 {
 	struct line line = { .length = 0 };
 	ssize_t written;
 
-	line_string(&line, "brkmalloc: ");
+	line_add(&line, "brkmalloc: ");
 	line_format(&line, format, args);
 	line.text[line.length++] = '\n';
 	written = write(STDERR_FILENO, line.text, line.length);
@@ -86,6 +43,18 @@ void guard_warn(const char *format, ...)
 }
 
 /**
+ * guard_stop() - stop the program
+ *
+ * With the lock held.
+ */
+void guard_stop(void)
+{
+	/* A handler of SIGABRT that calls malloc must not wait for us. */
+	lock_let_owner_pass();
+	abort();
+}
+
+/**
  * guard_crit() - say what is wrong and stop the program
  * @format: as guard_warn()
  *
@@ -98,18 +67,35 @@ void guard_crit(const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
-	/* A handler of SIGABRT that calls malloc must not wait for us. */
-	lock_let_owner_pass();
-	abort();
+	guard_stop();
+}
+
+noreturn static void freed_twice(const char *caller, const struct block *b, size_t bytes)
+{
+	guard_crit("%s(%p): double free: the meta block says free (%zu bytes), expected a block in use",
+		   caller, block_data(b), bytes);
+}
+
+/**
+ * guard_foreign() - a pointer that the program handed in is that of no block
+ * @caller: name of the function that was called
+ * @b: what would be its meta block
+ */
+void guard_foreign(const char *caller, const struct block *b)
+{
+	uint64_t found = *(const uint64_t *)b;
+
+	if (full_is_on() && found == FULL_FREED_WORD)
+		guard_crit("%s(%p): double free: found freed memory, %p, in front of it, expected a block in use",
+			   caller, block_data(b), (void *)found);
+	guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
+		   caller, block_data(b), (void *)found);
 }
 
 /**
  * guard_data() - the block of a pointer that the program handed in
  * @caller: name of the function that was called
  * @data: what the program says is a data block
- *
- * With the lock held: the meta block of a block in use changes, in the bit
- * that tells of its neighbour, whenever that neighbour is freed or taken.
  *
  * Return: the block, which is in use. Does not return for anything else.
  */
@@ -120,63 +106,77 @@ struct block *guard_data(const char *caller, const void *data)
 	if ((uintptr_t)data % BLOCK_ALIGN)
 		guard_crit("%s(%p): misaligned pointer: no data block begins here, expected a multiple of %zu",
 			   caller, data, BLOCK_ALIGN);
-	if (!heap_may_read(b))
+	if (!extent_has_place((uintptr_t)data) && !large_is_known(b) && !os_is_mapped(b))
 		guard_crit("%s(%p): foreign pointer or double free: no memory is mapped here, expected a data block in use",
 			   caller, data);
-	if (!block_seal_is_good(b))
-		guard_crit("%s(%p): foreign pointer or overwritten meta block: found %p in front of it, expected the seal of a block in use",
-			   caller, data, (void *)b->meta);
-	if (!block_is_used(b))
-		guard_crit("%s(%p): double free: the meta block says free (%zu bytes), expected a block in use",
-			   caller, data, block_size(b));
-	if (block_is_fence(b))
+	switch (block_state(b)) {
+	case BLOCK_USED:
+	case BLOCK_MAPPED:
+	case BLOCK_GUARDED:
+		return b;
+	case BLOCK_CACHED:
+	case BLOCK_FREE:
+		freed_twice(caller, b, block_size(b));
+	case BLOCK_KEPT:
+		freed_twice(caller, b, full_requested(b));
+	case BLOCK_FENCE:
 		guard_crit("%s(%p): foreign pointer: the end of a heap region, expected a data block",
 			   caller, data);
-	return b;
+	default:
+		guard_foreign(caller, b);
+	}
 }
 
 /**
- * guard_after() - is the meta block behind a block untouched?
+ * guard_after_failed() - the meta block behind a block was overwritten
  * @b: the block, in whose name a complaint is made
  * @after: the block behind it
  */
-void guard_after(const struct block *b, const struct block *after)
+void guard_after_failed(const struct block *b, const struct block *after)
 {
-	if (!block_seal_is_good(after))
-		guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
-			   block_data(b), block_usable(b), (const void *)after,
-			   (void *)after->meta);
+	guard_crit("block %p (%zu bytes): written past its end: the meta block behind it, at %p, was overwritten: found %p, expected a good seal",
+		   block_data(b), block_usable(b), (const void *)after,
+		   (void *)*(const uintptr_t *)after);
 }
 
 /**
  * guard_before() - the free block in front of a block, by its footer
  * @b: a block whose BLOCK_PREV_FREE is set
  *
- * Return: that block, after its footer and meta block were compared.
+ * Return: that block, its footer and meta block compared if there are guards.
  */
 struct block *guard_before(const struct block *b)
 {
 	size_t footer = *block_word_before(b);
 	struct block *before = block_at(b, -(ptrdiff_t)footer);
 
+	if (!guard_is_on())
+		return before;
 	if (footer < BLOCK_MIN || footer % BLOCK_ALIGN || !heap_may_read(before) ||
-	    !block_seal_is_good(before) || block_is_used(before) ||
-	    block_size(before) != footer)
+	    !block_is_free(before) || block_size(before) != footer)
 		guard_crit("block %p: the free block in front of it was written to after free: found %zu as its footer, expected the size in its meta block",
 			   block_data(b), footer);
 	return before;
 }
 
 /**
- * guard_links() - do the neighbours of a free block in its list agree?
- * @b: a block in a free list
+ * guard_link_failed() - a link of a free block leads where no block links back
+ * @b: in a free list
+ * @which: link
+ * @link: as it was found
  */
-void guard_links(const struct block *b)
+void guard_link_failed(const struct block *b, const char *which, uintptr_t link)
 {
-	if (b->next && (!heap_may_read(b->next) || b->next->prev != b))
-		guard_crit("free block %p was written to after free: found %p as its next link, expected a free block that links back",
-			   block_data(b), (void *)b->next);
-	if (b->prev && (!heap_may_read(b->prev) || b->prev->next != b))
-		guard_crit("free block %p was written to after free: found %p as its previous link, expected a free block that links back",
-			   block_data(b), (void *)b->prev);
+	guard_crit("free block %p was written to after free: found %p as its %s link, expected a free block that links back",
+		   block_data(b), (void *)link, which);
+}
+
+/**
+ * guard_cached_failed() - a block in a thread's cache was written to
+ * @b: it; its link is not what it must be
+ */
+void guard_cached_failed(const struct block *b)
+{
+	guard_crit("free block %p (%zu bytes) was written to after free: found %p as its link, expected a link and its check",
+		   block_data(b), block_usable(b), (const void *)b->next);
 }

@@ -5,283 +5,185 @@
  *   split	a free block larger than needed is cut; the rest stays free
  *   coalesce	a freed block is joined with its free neighbours, on both
  *		sides, so two free blocks never touch
- *   grow	when no free block fits, the top moves up, and when the top
- *		reaches the end of the region the break is moved
- *   trim	when much of the top is free the break is moved down again
+ *   top	when no free block fits, the top moves up; what is freed below
+ *		the top lowers it again
  *
- * As a rule there is one region, from the first break on. If somebody else
- * moved the break between two of our calls, our next memory is not contiguous
- * with the last: it becomes a new region. If the break cannot be moved at all
- * (a mapping is in its way) the new region is a mapping.
+ * Where the memory comes from and when it goes back: region.c and purge.c.
  */
-#include "config.h"
-#include "fit.h"
 #include "guard.h"
 #include "heap.h"
 
-#define BREAK_STEP	(128UL << 10)	/* moved beyond the need; kept at a trim */
-#define MAPPED_REGION	(1024UL << 10)	/* least size of a region from mmap */
-
-struct heap heap;
-
-/* Bytes between the top and the place of the fence. */
-static size_t top_room(void)
+/* Make [b, b + size) a free block; its neighbours are in use. */
+static void set_free(struct heap *heap, struct block *b, size_t size)
 {
-	return heap.regions ? heap.end - BLOCK_META - (char *)heap.top : 0;
+	block_set(b, size, heap_home(heap), BLOCK_FREE);
+	block_set_footer(b);
+	fit_insert(&heap->fit, b);
+}
+
+/* Make @count blocks of @size from @b on, the last of them @last long. */
+static void lay(struct heap *heap, struct block *b, size_t size, size_t count,
+		size_t last)
+{
+	for (; count > 1; count--, b = block_at(b, size))
+		block_set(b, size, heap_home(heap), BLOCK_USED);
+	block_set(b, last, heap_home(heap), BLOCK_USED);
 }
 
 /**
- * heap_may_read() - is it safe to look whether there is a meta block?
- * @address: where
+ * heap_carve_free() - some blocks in use, one behind the other, out of free memory
+ * @heap: where
+ * @size: of each, by block_size_for(); the last one may be 16 bytes longer
+ * @count: how many are wanted; set to how many there are, at least one
  *
- * Memory of the break is known to be there; of anything else, which is rare,
- * the kernel is asked.
+ * Return: the first of them, or NULL if no free block is large enough.
  */
-bool heap_may_read(const void *address)
+struct block *heap_carve_free(struct heap *heap, size_t size, size_t *count)
 {
-	const char *p = address;
+	struct block *b = fit_find(&heap->fit, size), *after, *rest;
+	size_t whole, left, n = *count;
 
-	return (p >= heap.break_low && p < heap.break_high) ||
-	       os_is_mapped(p);
-}
-
-/* Make [b, b + size) a free block; its neighbours are in use. */
-static void set_free(struct block *b, size_t size)
-{
-	block_set(b, size, 0);
-	block_set_footer(b);
-	block_set_prev_free(block_after(b), true);
-	fit_insert(b);
-}
-
-/* Give the newest region an end; what is left of its top is a free block. */
-static void region_close(void)
-{
-	size_t rest = top_room();
-	struct block *fence;
-
-	if (!heap.regions)
-		return;
-	if (rest < BLOCK_MIN)
-		rest = 0;
-	fence = block_at(heap.top, rest);
-	block_set(fence, 0, BLOCK_USED);
-	if (rest)
-		set_free(heap.top, rest);
-}
-
-static void region_open(char *start, size_t bytes, bool mapped)
-{
-	char *head = (char *)align_up((uintptr_t)start, BLOCK_ALIGN);
-	char *end = (char *)align_down((uintptr_t)start + bytes, BLOCK_ALIGN);
-	struct region *region = (struct region *)head;
-
-	region_close();
-	region->next = heap.regions;
-	region->size = end - head;
-	region->mapped = mapped;
-	heap.regions = region;
-	heap.top = region_first(region);
-	heap.end = end;
-	/* Others may have written to the page in which our memory begins. */
-	heap.fresh = (char *)align_up((uintptr_t)heap.top, os_page_size);
-	if (heap.fresh > end)
-		heap.fresh = end;
-}
-
-static void break_extent(char *low, char *high)
-{
-	if (!heap.break_low || low < heap.break_low)
-		heap.break_low = low;
-	if (high > heap.break_high)
-		heap.break_high = high;
-}
-
-/* New memory [start, start + bytes) came from the break. */
-static void break_moved(char *start, size_t bytes)
-{
-	struct region *region = heap.regions;
-
-	break_extent(start, start + bytes);
-	if (!region || region->mapped || start > heap.end) {
-		region_open(start, bytes, false);
-		return;
+	if (!b)
+		return NULL;
+	after = block_after(b);
+	guard_after(b, after, block_state(after));
+	fit_remove(&heap->fit, b);
+	whole = block_size(b);
+	if (n > 1 && n * size > whole)
+		n = whole / size;
+	left = whole - n * size;
+	if (whole >= PURGE_MIN)
+		purge_note_taken(heap, b);
+	if (left < BLOCK_MIN) {
+		block_set_prev_free(after, false);
+		lay(heap, b, size, n, size + left);
+	} else {
+		rest = block_at(b, whole - left);
+		set_free(heap, rest, left);
+		if (left >= PURGE_MIN)
+			purge_note_rest(heap, rest, b);
+		lay(heap, b, size, n, size);
 	}
-	if (start < heap.end)
-		guard_crit("break %p: somebody moved it down below the end of the heap, expected at least %p",
-			   start, heap.end);
-	heap.end += bytes;
-	region->size += bytes;
+	*count = n;
+	return b;
 }
 
-/* Make room for @size bytes at the top. */
-static bool grow(size_t size)
+/* Move the top over @size bytes, for which there is room. */
+static void raise_top(struct heap *heap, size_t size)
 {
-	size_t bytes, room;
-	char *start;
-
-	/* Twice if the first memory is not contiguous with what we have. */
-	while ((room = top_room()) < size) {
-		bytes = size - room + sizeof(struct region) + BLOCK_META;
-		start = os_break_grow(bytes, BREAK_STEP, &bytes);
-		if (!start)
-			break;
-		break_moved(start, bytes);
-	}
-	if (room >= size)
-		return true;
-	bytes = align_up(size + sizeof(struct region) + BLOCK_META, os_page_size);
-	if (bytes < MAPPED_REGION)
-		bytes = MAPPED_REGION;
-	start = os_map(bytes);
-	if (start)
-		region_open(start, bytes, true);
-	return start;
+	heap->top = block_at(heap->top, size);
+	if ((char *)heap->top > heap->fresh)
+		heap->fresh = (char *)heap->top;
 }
 
-/* Move the break down if much of the top is free. */
-static void trim(void)
+/**
+ * heap_carve_top() - the same out of the top
+ * @heap: where
+ * @size: of each, by block_size_for()
+ * @count: how many are wanted; set to how many there are, at least one
+ * @dirty: set to how many bytes from the data of the first one on may not be zero
+ *
+ * Return: the first of them, or NULL if the kernel refused.
+ */
+struct block *heap_carve_top(struct heap *heap, size_t size, size_t *count, size_t *dirty)
 {
-	size_t keep = BREAK_STEP;
-	char *end;
+	struct block *b;
+	char *data;
 
-	if (heap.regions->mapped || top_room() < config.trim_threshold)
-		return;
-	if (keep > config.trim_threshold)
-		keep = config.trim_threshold;
-	end = (char *)align_up((uintptr_t)heap.top + BLOCK_META + keep,
-			       os_page_size);
-	if (end >= heap.end || !os_break_shrink(heap.end, heap.end - end))
-		return;
-	if (heap.break_high == heap.end)
-		heap.break_high = end;
-	heap.regions->size -= heap.end - end;
-	heap.end = end;
-	if (heap.fresh > end)
-		heap.fresh = end;
-}
-
-/* Unmap the region of a free block that fills it, if it is a mapping. */
-static void release_region(struct block *b)
-{
-	struct region **link, *region;
-
-	for (link = &heap.regions->next; (region = *link); link = &region->next) {
-		if (region_first(region) != b || !region->mapped)
-			continue;
-		fit_remove(b);
-		*link = region->next;
-		os_unmap((char *)region, region->size);
-		return;
-	}
+	if (heap_top_room(heap) < size && !region_grow(heap, size))
+		return NULL;
+	if (*count * size > heap_top_room(heap))
+		*count = heap_top_room(heap) / size;
+	b = heap->top;
+	data = block_data(b);
+	*dirty = heap->fresh > data ? heap->fresh - data : 0;
+	raise_top(heap, *count * size);
+	lay(heap, b, size, *count, size);
+	return b;
 }
 
 /* Cut @b down to @size if the rest is enough for a block; free the rest. */
-static void split(struct block *b, size_t size)
+static void split(struct heap *heap, struct block *b, size_t size)
 {
 	size_t rest = block_size(b) - size;
 	struct block *tail = block_at(b, size);
 
 	if (rest < BLOCK_MIN)
 		return;
-	block_set(b, size, block_flags(b));
-	block_set(tail, rest, BLOCK_USED);
-	heap_free(tail);
-}
-
-static struct block *take_free(size_t size)
-{
-	struct block *b = fit_find(size);
-	struct block *after;
-
-	if (!b)
-		return NULL;
-	after = block_after(b);
-	guard_after(b, after);
-	fit_remove(b);
-	block_set(b, block_size(b), BLOCK_USED);
-	block_set_prev_free(after, false);
-	split(b, size);
-	return b;
-}
-
-/* Move the top over @size bytes, for which there is room. */
-static void raise_top(size_t size)
-{
-	heap.top = block_at(heap.top, size);
-	if ((char *)heap.top > heap.fresh)
-		heap.fresh = (char *)heap.top;
-}
-
-static struct block *take_top(size_t size, size_t *dirty)
-{
-	struct block *b;
-	char *data;
-
-	if (top_room() < size && !grow(size))
-		return NULL;
-	b = heap.top;
-	data = block_data(b);
-	*dirty = heap.fresh > data ? heap.fresh - data : 0;
-	if (*dirty > size - BLOCK_META)
-		*dirty = size - BLOCK_META;
-	raise_top(size);
-	block_set(b, size, BLOCK_USED);
-	return b;
+	block_set(b, size, b->home, BLOCK_USED);
+	block_set(tail, rest, heap_home(heap), BLOCK_USED);
+	heap_free(heap, tail);
 }
 
 /**
- * heap_alloc() - a block in use
- * @size: of the block, by block_size_for()
- * @dirty: set to how many bytes at the start of the data may not be zero
- *
- * Return: the block, at least @size long, or NULL if the kernel refused.
- */
-struct block *heap_alloc(size_t size, size_t *dirty)
-{
-	struct block *b = take_free(size);
-
-	if (!b)
-		return take_top(size, dirty);
-	*dirty = block_usable(b);
-	return b;
-}
-
-/**
- * heap_alloc_aligned() - a block in use whose data begins at a round address
- * @size: of the block
+ * heap_align() - cut a block out of a larger one, its data at a round address
+ * @heap: its heap
+ * @b: in use, at least @size + @align + BLOCK_MIN long
+ * @size: of the block wanted
  * @align: of the data, a power of two above BLOCK_ALIGN
  *
- * A larger block is taken; what lies in front of the round address and behind
- * the block is freed again.
+ * What lies in front of the round address and behind the block is freed.
  *
- * Return: the block or NULL.
+ * Return: the block.
  */
-struct block *heap_alloc_aligned(size_t size, size_t align)
+struct block *heap_align(struct heap *heap, struct block *b, size_t size, size_t align)
 {
-	size_t dirty, whole, lead;
-	struct block *b = heap_alloc(size + align + BLOCK_MIN, &dirty);
 	struct block *aligned;
+	size_t whole, lead;
 	uintptr_t data;
 
-	if (!b)
-		return NULL;
 	if ((uintptr_t)block_data(b) % align) {
 		data = align_up((uintptr_t)block_data(b) + BLOCK_MIN, align);
 		aligned = block_of((void *)data);
 		lead = (char *)aligned - (char *)b;
 		whole = block_size(b);
-		block_set(aligned, whole - lead, BLOCK_USED);
-		block_set(b, lead, block_flags(b));
-		heap_free(b);
+		block_set(aligned, whole - lead, heap_home(heap), BLOCK_USED);
+		block_set(b, lead, b->home, BLOCK_USED);
+		heap_free(heap, b);
 		b = aligned;
 	}
-	split(b, size);
+	split(heap, b, size);
 	return b;
+}
+
+static bool grow_into_top(struct heap *heap, struct block *b, size_t more)
+{
+	if (heap_top_room(heap) < more && !region_grow(heap, more))
+		return false;
+	if (block_after(b) != heap->top)	/* there is a new region */
+		return false;
+	raise_top(heap, more);
+	block_set(b, block_size(b) + more, b->home, BLOCK_USED);
+	return true;
+}
+
+static bool grow_into_free(struct heap *heap, struct block *b, struct block *after,
+			   size_t size)
+{
+	size_t both = block_size(b) + block_size(after);
+	struct block *rest = block_at(b, size);
+	size_t left = both - size;
+
+	if (both < size)
+		return false;
+	fit_remove(&heap->fit, after);
+	if (block_size(after) >= PURGE_MIN)
+		purge_note_taken(heap, after);
+	if (left < BLOCK_MIN) {
+		block_set_prev_free(block_at(b, both), false);
+		size = both;
+	} else {
+		set_free(heap, rest, left);
+		if (left >= PURGE_MIN)
+			purge_note_free(heap, rest, 0);
+	}
+	block_set(b, size, b->home, BLOCK_USED);
+	return true;
 }
 
 /**
  * heap_resize() - make a block longer or shorter where it is
+ * @heap: its heap
  * @b: in use
  * @size: of the block wanted
  *
@@ -289,61 +191,66 @@ struct block *heap_alloc_aligned(size_t size, size_t align)
  *
  * Return: whether the block is now at least @size long; if not it is unchanged.
  */
-bool heap_resize(struct block *b, size_t size)
+bool heap_resize(struct heap *heap, struct block *b, size_t size)
 {
 	size_t old = block_size(b);
 	struct block *after = block_after(b);
+	uint32_t state;
 
-	if (after == heap.top && size > old && top_room() < size - old)
-		grow(size - old);
 	if (size <= old) {
-		split(b, size);
-	} else if (after == heap.top) {
-		if (top_room() < size - old)
-			return false;
-		raise_top(size - old);
-		block_set(b, size, block_flags(b));
-	} else {
-		guard_after(b, after);
-		if (block_is_used(after) || old + block_size(after) < size)
-			return false;
-		fit_remove(after);
-		block_set_prev_free(block_after(after), false);
-		block_set(b, old + block_size(after), block_flags(b));
-		split(b, size);
+		split(heap, b, size);
+		return true;
 	}
-	return true;
+	if (after == heap->top)
+		return grow_into_top(heap, b, size - old);
+	state = block_state(after);
+	guard_after(b, after, state);
+	return state == BLOCK_FREE && grow_into_free(heap, b, after, size);
+}
+
+/* Take a free block out of its list, to be joined with what is freed beside it. */
+static size_t join(struct heap *heap, struct block *b)
+{
+	size_t size = block_size(b);
+
+	fit_remove(&heap->fit, b);
+	if (size >= PURGE_MIN)
+		purge_note_taken(heap, b);
+	return size;
 }
 
 /**
  * heap_free() - take a block back
- * @b: in use
+ * @heap: its heap
+ * @b: the program's no more
  */
-void heap_free(struct block *b)
+void heap_free(struct heap *heap, struct block *b)
 {
-	size_t size = block_size(b);
+	size_t size = block_size(b), freed = size;
 	struct block *after = block_after(b);
 	bool prev_is_free = block_prev_is_free(b);
+	uint32_t state;
 
-	if (after != heap.top)
-		guard_after(b, after);
 	/* Said even where it is joined: a second free of it is then noticed. */
-	block_set(b, size, 0);
+	block_set(b, size, b->home, BLOCK_FREE);
 	if (prev_is_free) {
 		b = guard_before(b);
-		fit_remove(b);
-		size += block_size(b);
+		size += join(heap, b);
 	}
-	if (after == heap.top) {
-		heap.top = b;
-		trim();
+	if (after == heap->top) {
+		heap->top = b;
+		region_trim(heap);
 		return;
 	}
-	if (!block_is_used(after)) {
-		fit_remove(after);
-		size += block_size(after);
+	state = block_state(after);
+	guard_after(b, after, state);
+	if (state == BLOCK_FREE)
+		size += join(heap, after);
+	else
+		block_set_prev_free(after, true);
+	set_free(heap, b, size);
+	if (size >= PURGE_MIN) {
+		purge_note_free(heap, b, freed);
+		region_release(heap, b);
 	}
-	set_free(b, size);
-	if (block_is_fence(block_after(b)))
-		release_region(b);
 }

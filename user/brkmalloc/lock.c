@@ -1,50 +1,127 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lock.c - who may touch the heap now?
+ * lock.c - who may touch this now?
  *
- * One mutex for the whole heap. It is held across fork, so that the child gets
- * a heap at rest and not one that another thread was just changing. While it is
- * so held, its owner runs code of others: handlers that other libraries gave to
- * pthread_atfork, or a handler of the SIGABRT that guard.c raised. They may
- * call malloc; the owner then passes without waiting for itself.
+ * A mutex each for an arena, the break, the stock of mappings, the table. While there
+ * is one thread the C library says so, and no mutex is taken; but that somebody is
+ * at it is noted even then, for a signal handler that interrupts him.
+ *
+ * All locks are held across fork, so that the child gets a heap at rest and not
+ * one that another thread was just changing. While they are so held, their owner
+ * runs code of others: handlers that other libraries gave to pthread_atfork, or a
+ * handler of the SIGABRT that guard.c raised. They may call malloc; the owner then
+ * passes without waiting for itself.
  */
-#include <pthread.h>
-#include <stdbool.h>
+#include <sys/single_threaded.h>
 
+#include "block.h"
 #include "lock.h"
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t owner;			/* valid while owner_passes */
-static bool owner_passes;		/* written with the mutex held */
+static bool owner_passes;
+static void (*tell)(void);
 
 static bool passes(void)
 {
-	return __atomic_load_n(&owner_passes, __ATOMIC_ACQUIRE) &&
+	return unlikely(__atomic_load_n(&owner_passes, __ATOMIC_ACQUIRE)) &&
 	       pthread_equal(owner, pthread_self());
 }
 
-/**
- * lock_take() - wait until nobody else uses the heap
- */
-void lock_take(void)
+/* Seen by a handler that interrupts us; the rest must not move across it. */
+static void set_alone(struct lock *lock, bool alone)
 {
-	if (!passes())
-		pthread_mutex_lock(&mutex);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	lock->alone = alone;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /**
- * lock_release() - let others use the heap
+ * lock_take() - wait until nobody else has it
+ * @lock: which
  */
-void lock_release(void)
+void lock_take(struct lock *lock)
 {
-	if (!passes())
-		pthread_mutex_unlock(&mutex);
+	if (passes())
+		return;
+	if (__libc_single_threaded) {
+		set_alone(lock, true);
+		return;
+	}
+	pthread_mutex_lock(&lock->mutex);
+	lock->taken = true;
 }
 
 /**
- * lock_let_owner_pass() - this thread shall not wait for the lock that it holds
+ * lock_try() - take it if nobody has it
+ * @lock: which
  *
- * The caller holds the lock.
+ * What this does a signal handler may do, too: pthread_mutex_trylock() is not among
+ * the functions that POSIX allows there, but comes down to one compare-and-swap.
+ *
+ * Return: whether it is ours now.
+ */
+bool lock_try(struct lock *lock)
+{
+	if (passes())
+		return true;
+	if (__libc_single_threaded) {
+		if (lock->alone)
+			return false;
+		set_alone(lock, true);
+		return true;
+	}
+	if (pthread_mutex_trylock(&lock->mutex))
+		return false;
+	lock->taken = true;
+	return true;
+}
+
+/**
+ * lock_drop() - let others have it, and tell nobody
+ * @lock: which
+ *
+ * There may be more or fewer threads than when it was taken; what counts is
+ * whether the mutex was.
+ */
+void lock_drop(struct lock *lock)
+{
+	if (passes())
+		return;
+	if (lock->alone) {
+		set_alone(lock, false);
+	} else if (lock->taken) {
+		lock->taken = false;
+		pthread_mutex_unlock(&lock->mutex);
+	}
+}
+
+/**
+ * lock_release() - let others have it
+ * @lock: which
+ */
+void lock_release(struct lock *lock)
+{
+	void (*released)(void);
+
+	lock_drop(lock);
+	released = __atomic_load_n(&tell, __ATOMIC_SEQ_CST);
+	if (unlikely(released))
+		released();
+}
+
+/**
+ * lock_tell() - somebody waits for locks, but not by sleeping
+ * @released: called after each lock_release(), by who released it; or NULL
+ */
+void lock_tell(void (*released)(void))
+{
+	__atomic_store_n(&tell, released, __ATOMIC_SEQ_CST);
+}
+
+/**
+ * lock_let_owner_pass() - this thread shall not wait for locks that it holds
+ *
+ * The caller holds all of them, or will never release any again.
  */
 void lock_let_owner_pass(void)
 {
@@ -52,25 +129,18 @@ void lock_let_owner_pass(void)
 	__atomic_store_n(&owner_passes, true, __ATOMIC_RELEASE);
 }
 
-static void before_fork(void)
-{
-	lock_take();
-	lock_let_owner_pass();
-}
-
-/* Parent and child alike; the child has no other thread that could wait. */
-static void after_fork(void)
+/**
+ * lock_let_nobody_pass() - the end of that
+ */
+void lock_let_nobody_pass(void)
 {
 	__atomic_store_n(&owner_passes, false, __ATOMIC_RELEASE);
-	lock_release();
 }
 
 /**
- * lock_watch_fork() - hold the lock across every fork from now on
- *
- * Once, before there are threads. May call malloc.
+ * lock_is_passed() - may somebody be changing what is locked, right now?
  */
-void lock_watch_fork(void)
+bool lock_is_passed(void)
 {
-	pthread_atfork(before_fork, after_fork, after_fork);
+	return __atomic_load_n(&owner_passes, __ATOMIC_ACQUIRE);
 }

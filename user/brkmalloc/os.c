@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -24,6 +26,12 @@
 #define SBRK_FAILED	((void *)-1)
 
 size_t os_page_size;
+struct os_count os_count;
+
+static void count(size_t *calls)
+{
+	__atomic_fetch_add(calls, 1, __ATOMIC_RELAXED);
+}
 
 /**
  * os_start() - learn the size of a page; before anything else
@@ -36,18 +44,34 @@ void os_start(void)
 }
 
 /**
- * os_random() - a number that nobody outside this process knows
+ * os_random() - numbers that nobody outside this process knows
+ * @numbers: two of them
  *
- * Return: the first of the 16 random bytes that the kernel hands each program.
+ * The 16 random bytes that the kernel hands each program are the second choice: the
+ * C library makes its own secrets of them, and ours can be told from freed memory.
  */
-unsigned long os_random(void)
+void os_random(uint64_t numbers[2])
 {
-	unsigned long number = 0;
 	const void *bytes = (const void *)getauxval(AT_RANDOM);
+	const ssize_t wanted = 2 * sizeof(*numbers);
+	int saved = errno;
 
-	if (bytes)
-		memcpy(&number, bytes, sizeof(number));
-	return number;
+	if (getrandom(numbers, wanted, GRND_NONBLOCK) != wanted && bytes)
+		memcpy(numbers, bytes, wanted);
+	errno = saved;
+}
+
+/**
+ * os_ticks() - a clock that costs nothing, and is some milliseconds late
+ *
+ * Return: time in units of 1 / OS_TICKS of a second.
+ */
+unsigned long os_ticks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * OS_TICKS + now.tv_nsec / (1000000000 / OS_TICKS);
 }
 
 /* Move the break so that it is @bytes further and at the end of a page. */
@@ -58,7 +82,10 @@ static char *break_move(size_t bytes, size_t *got)
 
 	*got = align_up(old + bytes, os_page_size) - old;
 	start = sbrk((intptr_t)*got);
-	return start == SBRK_FAILED ? NULL : start;
+	if (start == SBRK_FAILED)
+		return NULL;
+	count(&os_count.break_moves);
+	return start;
 }
 
 /**
@@ -82,6 +109,14 @@ char *os_break_grow(size_t least, size_t more, size_t *got)
 }
 
 /**
+ * os_break() - where the program break is now
+ */
+const char *os_break(void)
+{
+	return sbrk(0);
+}
+
+/**
  * os_break_shrink() - give memory back by moving the program break down
  * @end: where our memory ends; nothing is done if the break is elsewhere
  * @bytes: how many to give back
@@ -93,7 +128,11 @@ bool os_break_shrink(char *end, size_t bytes)
 	int saved = errno;
 	bool moved = sbrk(0) == end && sbrk(-(intptr_t)bytes) != SBRK_FAILED;
 
+	/* A break that the kernel left where it was is a success to the C library. */
+	moved = moved && sbrk(0) != end;
 	errno = saved;
+	if (moved)
+		count(&os_count.break_moves);
 	return moved;
 }
 
@@ -110,7 +149,10 @@ char *os_map(size_t bytes)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	errno = saved;
-	return start == MAP_FAILED ? NULL : start;
+	if (start == MAP_FAILED)
+		return NULL;
+	count(&os_count.maps);
+	return start;
 }
 
 /**
@@ -128,6 +170,25 @@ void os_unmap(char *start, size_t bytes)
 	if (bytes)
 		munmap(start, bytes);
 	errno = saved;
+}
+
+/**
+ * os_purge() - give pages back, but keep the addresses
+ * @start: a page boundary
+ * @bytes: a multiple of the page size
+ *
+ * Who touches them next gets zeroed pages. (Pages that were locked into memory
+ * stay, and so do their contents.)
+ *
+ * Return: whether they are gone.
+ */
+bool os_purge(char *start, size_t bytes)
+{
+	int saved = errno;
+	bool gone = !madvise(start, bytes, MADV_DONTNEED);
+
+	errno = saved;
+	return gone;
 }
 
 /**

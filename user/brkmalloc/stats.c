@@ -1,181 +1,157 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stats.c - what is in the heap now, and is it sound?
+ * stats.c - what is in the heap now, in numbers?
  *
- * Nothing is counted while the program runs: the heap is walked from meta block
- * to meta block when somebody asks, so the answer cannot differ from the heap.
+ * Nothing is counted while the program runs, but for calls of the kernel: the heap
+ * is walked from meta block to meta block when somebody asks, so the answer cannot
+ * differ from the heap.
  */
 #include <string.h>
 
-#include "brkmalloc.h"
-#include "fit.h"
-#include "guard.h"
-#include "heap.h"
+#include "arena.h"
 #include "large.h"
-#include "lock.h"
+#include "stats.h"
+#include "stock.h"
+#include "table.h"
+#include "walk.h"
 
 #define EXPORT	__attribute__((visibility("default")))
 
-static bool region_ends_at(struct region *region, const struct block *b)
+static void note_largest(struct brkmalloc_stats *stats, size_t size)
 {
-	return b == heap.top || (region != heap.regions && block_is_fence(b));
+	if (size > stats->largest_free)
+		stats->largest_free = size;
 }
 
-static int show(const struct block *b, size_t size, enum brkmalloc_state state,
-		brkmalloc_visit visit, void *arg)
+static void note_free(struct brkmalloc_stats *stats, size_t size)
 {
-	struct brkmalloc_block block = {
-		.data	= block_data(b),
-		.size	= size,
-		.state	= state,
-	};
+	struct brkmalloc_size_class *class;
 
-	return visit(&block, arg);
+	stats->free_blocks++;
+	stats->free_bytes += size;
+	note_largest(stats, size);
+	class = &stats->free_by_size[63 - __builtin_clzl(size)];
+	if (!class->blocks || size < class->from)
+		class->from = size;
+	if (size > class->to)
+		class->to = size;
+	class->blocks++;
+	class->bytes += size;
 }
 
-static int walk_region(struct region *region, brkmalloc_visit visit, void *arg)
+/* A data block that the program holds. */
+static void note_given(struct brkmalloc_stats *stats, const struct brkmalloc_block *block)
 {
-	struct block *b = region_first(region);
-	int result;
-
-	for (; !region_ends_at(region, b); b = block_after(b)) {
-		result = show(b, block_usable(b),
-			      block_is_used(b) ? BRKMALLOC_USED : BRKMALLOC_FREE,
-			      visit, arg);
-		if (result)
-			return result;
-	}
-	if (b != heap.top)
-		return 0;
-	return show(b, heap.end - (char *)block_data(b), BRKMALLOC_TOP,
-		    visit, arg);
+	stats->given += block->size;
+	if (!block->requested)
+		return;
+	stats->asked += block->requested;
+	stats->padding += block->size - block->requested;
 }
 
-EXPORT int brkmalloc_walk(brkmalloc_visit visit, void *arg)
-{
-	struct region *region;
-	int result = 0;
-
-	lock_take();
-	for (region = heap.regions; region && !result; region = region->next)
-		result = walk_region(region, visit, arg);
-	lock_release();
-	return result;
-}
-
-static int count_block(const struct brkmalloc_block *block, void *arg)
+static int note_block(const struct brkmalloc_block *block, void *arg)
 {
 	struct brkmalloc_stats *stats = arg;
+	size_t size = block->size + BLOCK_META;
 
 	switch (block->state) {
 	case BRKMALLOC_USED:
 		stats->used_blocks++;
-		stats->used_bytes += block->size + BLOCK_META;
+		stats->used_bytes += size;
+		note_given(stats, block);
 		break;
 	case BRKMALLOC_FREE:
-		stats->free_blocks++;
-		stats->free_bytes += block->size + BLOCK_META;
+		note_free(stats, size);
+		break;
+	case BRKMALLOC_CACHED:
+		stats->cached_blocks++;
+		stats->cached_bytes += size;
+		break;
+	case BRKMALLOC_KEPT:
+		stats->kept_blocks++;
+		stats->kept_bytes += size;
 		break;
 	case BRKMALLOC_TOP:
-		stats->top_bytes = block->size + BLOCK_META;
+		stats->top_bytes += size;
+		note_largest(stats, size);
+		break;
+	case BRKMALLOC_MAPPED:
+		stats->mapped_blocks++;
+		note_given(stats, block);
 		break;
 	}
 	return 0;
 }
 
-EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
+static void note_arena(struct brkmalloc_stats *stats, const struct heap *heap)
 {
 	struct region *region;
+	int ignored;
+
+	stats->arenas++;
+	for (region = heap->regions; region; region = region->next) {
+		stats->regions++;
+		stats->region_bytes += region->size;
+		walk_region(heap, region, note_block, stats, &ignored);
+	}
+}
+
+static void note_mapped(struct brkmalloc_stats *stats)
+{
+	const struct block *b;
+	uint32_t place = 0;
+
+	walk_mapped(note_block, stats);
+	while ((b = table_next(&place)))
+		stats->mapped_bytes += large_mapping(b).length;
+}
+
+/* What follows from the rest. */
+static void conclude(struct brkmalloc_stats *stats)
+{
+	size_t known = stats->asked + stats->padding;
+	size_t unused = stats->free_bytes + stats->top_bytes;
+
+	stats->meta = stats->region_bytes + stats->mapped_bytes - stats->given - unused -
+		      stats->cached_bytes - stats->kept_bytes;
+	stats->internal = known ? (double)stats->padding / known : 0;
+	stats->external = unused ? 1 - (double)stats->largest_free / unused : 0;
+}
+
+/**
+ * stats_of_arena() - count what is in one arena now
+ * @n: its number
+ * @stats: filled, but for what is in no arena
+ *
+ * Return: whether there is such an arena.
+ */
+bool stats_of_arena(unsigned int n, struct brkmalloc_stats *stats)
+{
+	struct arena *arena = arena_nth(n);
+
+	memset(stats, 0, sizeof(*stats));
+	if (!arena)
+		return false;
+	arena_take(arena);
+	note_arena(stats, &arena->heap);
+	arena_release(arena);
+	conclude(stats);
+	return true;
+}
+
+EXPORT void brkmalloc_stats(struct brkmalloc_stats *stats)
+{
+	struct arena *arena;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->fit = fit_name();
-	large_count(&stats->mapped_blocks, &stats->mapped_bytes);
-	lock_take();
-	for (region = heap.regions; region; region = region->next) {
-		stats->regions++;
-		stats->region_bytes += region->size;
-		walk_region(region, count_block, stats);
-	}
-	lock_release();
-}
-
-/* What is wrong with the block @b between its neighbours, or NULL. */
-static const char *check_block(const struct block *b, bool prev_is_free)
-{
-	size_t size = block_size(b);
-
-	if (!block_seal_is_good(b))
-		return "a meta block was overwritten";
-	if (block_prev_is_free(b) != prev_is_free)
-		return "a block is wrong about whether the one before is free";
-	if (block_is_used(b))
-		return block_is_mapped(b) ? "a heap block says it is mapped" : NULL;
-	if (prev_is_free)
-		return "two free blocks touch";
-	if (size < BLOCK_MIN || size % BLOCK_ALIGN)
-		return "a block has an impossible size";
-	if (*block_word_before(block_after(b)) != size)
-		return "a footer differs from its meta block";
-	return NULL;
-}
-
-/* The blocks of a region must tile it. Counts the free ones. */
-static const char *check_region(struct region *region, size_t *free_blocks,
-				const struct block **at)
-{
-	const struct block *b = region_first(region);
-	const char *end = region_end(region) - BLOCK_META;
-	bool prev_is_free = false;
-	const char *wrong;
-
-	for (; !region_ends_at(region, b); b = block_after(b)) {
-		*at = b;
-		if ((const char *)b > end || block_size(b) < BLOCK_MIN)
-			return "the blocks of a region do not end with it";
-		wrong = check_block(b, prev_is_free);
-		if (wrong)
-			return wrong;
-		prev_is_free = !block_is_used(b);
-		*free_blocks += prev_is_free;
-	}
-	*at = b;
-	if (b == heap.top)
-		return prev_is_free ? "the block before the top is free" : NULL;
-	/* Less than a block may be left over behind the fence. */
-	if ((const char *)b > end || end - (const char *)b >= (long)BLOCK_MIN)
-		return "the fence of a region is not at its end";
-	return check_block(b, prev_is_free);
-}
-
-static const char *check_heap(const struct block **at)
-{
-	struct region *region = heap.regions;
-	size_t free_blocks = 0;
-	const char *wrong;
-
-	*at = NULL;
-	if (region && (region_end(region) != heap.end || heap.fresh > heap.end ||
-		       heap.fresh < (char *)heap.top ||
-		       heap.end - (char *)heap.top < (long)BLOCK_META))
-		return "top, fresh and end of the newest region are out of order";
-	for (; region; region = region->next) {
-		wrong = check_region(region, &free_blocks, at);
-		if (wrong)
-			return wrong;
-	}
-	*at = NULL;
-	return fit_check(free_blocks);
-}
-
-EXPORT int brkmalloc_check(void)
-{
-	const struct block *at;
-	const char *wrong;
-
-	lock_take();
-	wrong = check_heap(&at);
-	lock_release();
-	if (wrong)
-		guard_warn("check: block %p: %s", at ? block_data(at) : NULL, wrong);
-	return wrong ? -1 : 0;
+	arena_take_all();
+	while ((arena = arena_nth(stats->arenas)))
+		note_arena(stats, &arena->heap);
+	note_mapped(stats);
+	stats->stock_bytes = stock_bytes();
+	stats->break_moves = PEEK(os_count.break_moves);
+	stats->mmaps = PEEK(os_count.maps);
+	arena_release_all();
+	conclude(stats);
 }
