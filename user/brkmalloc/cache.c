@@ -30,7 +30,7 @@
 #define SHARE_MOST	(1UL << 20)	/* ... no more than the processor caches anyway */
 
 struct block cache_nil;
-_Thread_local struct cache cache = {
+__thread struct cache cache = {
 	.head = { [0 ... CACHE_BINS - 1] = &cache_nil.next },
 };
 

@@ -50,7 +50,7 @@ struct cache {
 /* Ends a list of cached blocks. It is none itself: all zero, its check is not good. */
 extern HIDDEN struct block cache_nil;
 
-extern HIDDEN _Thread_local struct cache cache __attribute__((tls_model("initial-exec")));
+extern HIDDEN __thread struct cache cache __attribute__((tls_model("initial-exec")));
 
 void *cache_fetch(size_t size);
 bool cache_make_room(size_t bin);
