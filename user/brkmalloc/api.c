@@ -155,12 +155,13 @@ static noinline void free_slow(void *data)
 /* With BRKMALLOC_GUARD=off; otherwise all that is not small comes through here. */
 static noinline void free_unguarded(void *data)
 {
-	struct block *b = block_of(data);
+	struct block *b;
 	size_t units;
 
 	if (unlikely(!data))
 		return;
 	if (likely(!guard_is_on())) {
+		b = block_of(data);
 		units = block_units(b);
 		if (likely(units && units < CACHE_BINS) && likely(cache_push(units, b, false)))
 			return;
