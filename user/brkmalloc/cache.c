@@ -25,7 +25,7 @@
 #define LIMIT_FIRST_MIN	2U	/* ... but so many blocks at least */
 #define LIMIT_FIRST_MAX	16U
 #define LIMIT_MAX	1024U
-#define SHARE_LEAST	(128UL << 10)	/* bytes that all bins may grow to, or ... */
+#define SHARE_LEAST	(256UL << 10)	/* bytes that all bins may grow to, or ... */
 #define SHARE_OF_USED	32		/* ... a part of what is in use, if that is more; ... */
 #define SHARE_MOST	(1UL << 20)	/* ... no more than the processor caches anyway */
 
