@@ -27,6 +27,7 @@
 #include "brkscope_test.h"
 
 #define TARGETS		6
+#define PATIENCE	1000	/* times that unloading finds the module in use */
 #define CONTROLLERS	2
 #define READERS		3
 #define HELPERS		(TARGETS + CONTROLLERS + READERS + 1)
@@ -41,6 +42,7 @@
  * @loads: times the module was loaded again
  * @refused: errors of control that none of these commands can have
  * @unloads_failed: errors of unloading that are not "in use"
+ * @make_way: unloading has waited for long; no more files are opened until it is done
  */
 struct shared {
 	pid_t target[TARGETS];
@@ -51,6 +53,7 @@ struct shared {
 	uint64_t loads;
 	uint64_t refused;
 	uint64_t unloads_failed;
+	uint64_t make_way;
 };
 
 FIXTURE(storm) {
@@ -69,6 +72,16 @@ static void count(uint64_t *what, uint64_t more)
 static void rest(uint64_t *random, unsigned int most_ms)
 {
 	usleep(scope_random(random) % (most_ms * 1000));
+}
+
+/*
+ * On a slow machine some file is always open. The targets do not make way, nor
+ * does whoever has a file open already.
+ */
+static void make_way(struct shared *shared)
+{
+	while (__atomic_load_n(&shared->make_way, __ATOMIC_RELAXED))
+		usleep(1000);
 }
 
 static pid_t some_target(struct shared *shared, uint64_t *random)
@@ -162,6 +175,7 @@ static void command_targets(struct shared *shared, uint64_t random, int slot)
 		pid = some_target(shared, &random);
 		which = scope_random(&random) % 6;
 		rest(&random, 50);
+		make_way(shared);
 		if (!pid)
 			continue;
 		/* The format is one of those above. */
@@ -214,6 +228,7 @@ static void read_files(struct shared *shared, uint64_t random, int slot)
 	(void)slot;
 	for (;;) {
 		rest(&random, 60);
+		make_way(shared);
 		some_file(&random, path, sizeof(path));
 		fd = open(path, O_RDONLY | O_NONBLOCK);
 		if (fd < 0)
@@ -253,13 +268,18 @@ static int unload_module(void)
 static void reload_module(struct shared *shared, uint64_t random, int slot)
 {
 	const char *file = getenv("BRKSCOPE_KO");
-	int error;
+	int error, tries;
 
 	(void)slot;
 	for (;;) {
 		rest(&random, 1000);
-		while ((error = unload_module()) == -EAGAIN || error == -EBUSY)
+		tries = 0;
+		while ((error = unload_module()) == -EAGAIN || error == -EBUSY) {
 			rest(&random, 3);
+			if (++tries == PATIENCE)
+				__atomic_store_n(&shared->make_way, 1, __ATOMIC_RELAXED);
+		}
+		__atomic_store_n(&shared->make_way, 0, __ATOMIC_RELAXED);
 		if (error || load_module(file)) {
 			count(&shared->unloads_failed, 1);
 			_exit(1);
