@@ -17,9 +17,8 @@ target=$here/../build/selftests/bpftrace_target
 proc=/proc/brkscope
 patience=${BPFTRACE_PATIENCE:-900}	# seconds to wait for anything
 work=
-number=0
-failures=0
-skipped=0
+# shellcheck source=tap.sh
+. "$here/tap.sh"
 
 finish()
 {
@@ -31,32 +30,6 @@ finish()
 	done
 	wait 2>/dev/null
 	[ -z "$work" ] || rm -rf "$work"
-}
-
-skip_all()
-{
-	echo "TAP version 13"
-	echo "1..0 # SKIP $1"
-	exit 4
-}
-
-# pass_if STATUS SENTENCE: one test point
-pass_if()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failures=$((failures + 1))
-	fi
-}
-
-skip()
-{
-	number=$((number + 1))
-	skipped=$((skipped + 1))
-	echo "ok $number $1 # SKIP $2"
 }
 
 bail_out()
@@ -76,7 +49,7 @@ same()
 		echo "# expected $(wc -l <"$1") lines, see how $(basename "$2") differs:"
 		sed 's/^/# /' "$work/diff"
 	fi
-	pass_if $status "$3"
+	result $status "$3"
 }
 
 # equal SENTENCE [NAME EXPECTED SEEN]...: all pairs of values are equal
@@ -92,7 +65,7 @@ equal()
 		fi
 		shift 3
 	done
-	pass_if $status "$sentence"
+	result $status "$sentence"
 }
 
 # wait_for SENTENCE COMMAND...: until the command succeeds
@@ -366,8 +339,7 @@ check_vma
 check_firsttouch
 check_command
 grep -q 'which process' "$work/nobody.out"
-pass_if $? "brk.bt without a process says how to name one, and ends"
+result $? "brk.bt without a process says how to name one, and ends"
 check_module
 
-echo "# Totals: pass:$((number - failures - skipped)) fail:$failures xfail:0 xpass:0 skip:$skipped error:0"
-[ $failures -eq 0 ]
+totals

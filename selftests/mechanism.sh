@@ -83,8 +83,8 @@ without_ftrace_a_watch_is_refused_with_the_remedy()
 
 echo "TAP version 13"
 need_module
-[ -e "$switch" ] || skip "this kernel has no ftrace"
-[ -x "$tests_dir/brk_test" ] || skip "the tests are not built: make -C selftests all"
+[ -e "$switch" ] || skip_all "this kernel has no ftrace"
+[ -x "$tests_dir/brk_test" ] || skip_all "the tests are not built: make -C selftests all"
 log=$(mktemp)
 trap 'restore_module; rm -f "$log"' EXIT
 take_module

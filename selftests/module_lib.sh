@@ -6,17 +6,14 @@
 # Environment: BRKSCOPE_KO, the module file. Without it the one that
 # `make module` built for the running kernel is taken.
 
+# shellcheck source=tap.sh
+. ./tap.sh
+
 # shellcheck disable=SC2034 # used by the tests
 proc=/proc/brkscope
 module=
 was_loaded=no
 complaints_before=0
-
-skip()
-{
-	echo "1..0 # SKIP $*"
-	exit 4
-}
 
 find_module()
 {
@@ -56,10 +53,10 @@ unload()
 
 need_module()
 {
-	[ "$(id -u)" -eq 0 ] || skip "only root can load modules"
+	[ "$(id -u)" -eq 0 ] || skip_all "only root can load modules"
 	module=$(find_module)
 	[ -n "$module" ] ||
-		skip "no module built for $(uname -r): make module, or set BRKSCOPE_KO"
+		skip_all "no module built for $(uname -r): make module, or set BRKSCOPE_KO"
 }
 
 # The test has the module for itself until restore_module.
@@ -67,7 +64,7 @@ take_module()
 {
 	loaded && was_loaded=yes
 	if loaded && ! unload; then
-		skip "the loaded module is in use"
+		skip_all "the loaded module is in use"
 	fi
 }
 
@@ -99,23 +96,21 @@ the_kernel_log_is_as_clean_as_before()
 # run_tests REASON TEST...: each is a function; REASON says why one returns 4
 run_tests()
 {
-	local reason=$1 number=0 failed=0 one
+	local reason=$1 one
 
 	shift
 	complaints_before=$(complaints)
 	echo "1..$#"
 	for one in "$@"; do
-		number=$((number + 1))
 		"$one"
 		case $? in
 		0)
-			echo "ok $number $one" ;;
+			result 0 "$one" ;;
 		4)
-			echo "ok $number $one # SKIP $reason" ;;
+			skip "$one" "$reason" ;;
 		*)
-			echo "not ok $number $one"
-			failed=$((failed + 1)) ;;
+			result 1 "$one" ;;
 		esac
 	done
-	[ "$failed" -eq 0 ]
+	[ "$failures" -eq 0 ]
 }

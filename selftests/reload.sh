@@ -213,7 +213,7 @@ a_process_killed_in_a_fault_after_rmmod_ends()
 
 echo "TAP version 13"
 need_module
-[ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
+[ -x "$helper" ] || skip_all "$helper is not built: make -C selftests all"
 trap finish EXIT
 take_module
 

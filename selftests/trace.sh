@@ -129,8 +129,8 @@ rmmod_is_safe_while_tracefs_has_the_events_on()
 
 echo "TAP version 13"
 need_module
-mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" || skip "no tracefs"
-[ -x "$helper" ] || skip "$helper is not built: make -C selftests all"
+mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" || skip_all "no tracefs"
+[ -x "$helper" ] || skip_all "$helper is not built: make -C selftests all"
 work=$(mktemp -d)
 trap finish EXIT
 take_module

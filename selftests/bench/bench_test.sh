@@ -8,23 +8,8 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 
-skip()
-{
-	echo "1..0 # SKIP $1"
-	exit 4
-}
-
-# result STATUS SENTENCE
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failed=1
-	fi
-}
+# shellcheck source=../tap.sh
+. "$here/../tap.sh"
 
 # Each row as "section / what / condition: how many numbers"
 rows()
@@ -80,12 +65,10 @@ expected()
 }
 
 echo "TAP version 13"
-[ "$(id -u)" -eq 0 ] || skip "only root can load modules"
+[ "$(id -u)" -eq 0 ] || skip_all "only root can load modules"
 [ -x "$here/../../build/selftests/bench/bench_memory" ] ||
-	skip "bench_memory is not built: make -C selftests"
-[ -e /proc/brkscope/control ] || skip "the module is not loaded"
-number=0
-failed=0
+	skip_all "bench_memory is not built: make -C selftests"
+[ -e /proc/brkscope/control ] || skip_all "the module is not loaded"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -102,4 +85,4 @@ result $status "its table has a number for each operation, state and size, and n
 [ -e /proc/brkscope/control ]
 result $? "it leaves the module loaded"
 echo "1..$number"
-exit $failed
+totals

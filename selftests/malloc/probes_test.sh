@@ -13,27 +13,8 @@ for build in "${BUILD:-$here/../..}" "$here/../../build"; do
 	program=$build/selftests/malloc/helpers/probes_program
 	[ ! -e "$library" ] || break
 done
-number=0
-failures=0
-skipped=0
-
-pass_if()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failures=$((failures + 1))
-	fi
-}
-
-skip()
-{
-	number=$((number + 1))
-	skipped=$((skipped + 1))
-	echo "ok $number $1 # SKIP $2"
-}
+# shellcheck source=../tap.sh
+. "$here/helpers/tap.sh"
 
 library=$(realpath "$library")
 work=$(mktemp -d)
@@ -52,8 +33,7 @@ names()
 echo "TAP version 13"
 sentence="the library has each probe, with its arguments and no semaphore"
 if [ ! -e /usr/include/sys/sdt.h ] && [ ! -e "/usr/include/$(uname -m)-linux-gnu/sys/sdt.h" ]; then
-	echo "1..0 # SKIP no sys/sdt.h (package systemtap-sdt-dev), so there are no probes"
-	exit 4
+	skip_all "no sys/sdt.h (package systemtap-sdt-dev), so there are no probes"
 fi
 names >"$work/names"
 diff "$work/names" - <<'EOF' | sed 's/^/# /'
@@ -63,7 +43,7 @@ malloc 2
 realloc 3
 trim 1
 EOF
-pass_if "${PIPESTATUS[0]}" "$sentence"
+result "${PIPESTATUS[0]}" "$sentence"
 
 # Sizes that nobody else asks for, and of free and realloc the blocks of those
 cat >"$work/count.bt" <<EOF
@@ -92,7 +72,7 @@ else
 		sleep 0.1
 	done
 	LD_PRELOAD=$library "$program"
-	pass_if $? "the program does its work while it is traced"
+	result $? "the program does its work while it is traced"
 	kill -INT $tracer
 	wait $tracer || sed 's/^/# /' "$work/errors"
 	grep '^@' "$work/counted" | grep -v -e grown -e trimmed | sort >"$work/sorted"
@@ -103,12 +83,11 @@ else
 @realloc: 1000
 @small: 1001
 EOF
-	pass_if "${PIPESTATUS[0]}" "$sentence"
+	result "${PIPESTATUS[0]}" "$sentence"
 	# 1000 blocks of 100000 bytes; what is above them goes back
 	awk '/@grown/ { grown = $2 } /@trimmed/ { trimmed = $2 }
 		END { exit !(grown >= 100000000 && trimmed > 0 && trimmed < grown) }' "$work/counted"
-	pass_if $? "a tracer sees by how much the heap grows and is trimmed"
+	result $? "a tracer sees by how much the heap grows and is trimmed"
 fi
 echo "1..$number"
-echo "# Totals: pass:$((number - failures - skipped)) fail:$failures xfail:0 xpass:0 skip:$skipped error:0"
-[ $failures -eq 0 ]
+totals

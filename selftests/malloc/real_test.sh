@@ -19,8 +19,8 @@ library=$(cd "$here/../../user" && pwd)/libbrkmalloc.so
 inputs=$here/helpers/real_inputs.sh
 python=/usr/bin/python3		# the one that the package of its tests is for
 dir=$(mktemp -d /tmp/brkmalloc-real-XXXXXX)
-number=0
-failed=0
+# shellcheck source=../tap.sh
+. "$here/helpers/tap.sh"
 
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
@@ -134,18 +134,6 @@ redis_work()
 
 # The test.
 
-# result STATUS NAME
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failed=1
-	fi
-}
-
 # run FOLDER PRELOAD WORKLOAD...: both its results in files of the folder
 run()
 {
@@ -231,8 +219,7 @@ wanted()
 }
 
 if ! [ -e "$library" ]; then
-	echo "1..0 # SKIP $library is not built: make user"
-	exit 4
+	skip_all "$library is not built: make user"
 fi
 input=$dir/input
 mkdir "$input"
@@ -245,7 +232,7 @@ while read -r name needs programs workload; do
 	fi
 	text="$name: the same results as on the C library"
 	if ! [ -e "$needs" ] && ! command -v "$needs" >/dev/null; then
-		result 0 "$text # SKIP $needs is missing: selftests/deps test"
+		skip "$text" "$needs is missing: selftests/deps test"
 		continue
 	fi
 	case_dir=$dir/$name
@@ -255,4 +242,4 @@ while read -r name needs programs workload; do
 	rm -rf "$case_dir"
 done <<<"$cases"
 echo "1..$number"
-exit $failed
+totals

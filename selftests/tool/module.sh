@@ -13,18 +13,12 @@ build=${BUILD:-$here/../../build}
 brkscope=$build/user/brkscope
 calls=$build/selftests/tool/helpers/calls
 heapdemo=$build/user/heapdemo
-number=0
-failed=0
+# shellcheck source=../tap.sh
+. "$here/../tap.sh"
 
-skip()
-{
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-[ -e /proc/brkscope/control ] || skip "the module is not loaded"
+[ -e /proc/brkscope/control ] || skip_all "the module is not loaded"
 for program in "$brkscope" "$calls" "$heapdemo"; do
-	[ -x "$program" ] || skip "there is no $program: make -C selftests"
+	[ -x "$program" ] || skip_all "there is no $program: make -C selftests"
 done
 
 # Lines of control about watches; those of earlier tests may still be there.
@@ -39,25 +33,9 @@ trap 'rm -rf "$dir"' EXIT
 chmod 777 "$dir"
 file=$dir/out.brkscope
 
-result()
+details()
 {
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		sed 's/^/# /' "$dir/err"
-		failed=1
-	fi
-}
-
-# is WANTED GOT NAME
-is()
-{
-	[ "$1" = "$2" ]
-	local same=$?
-	[ $same -eq 0 ] || echo "# wanted '$1', got '$2'"
-	result $same "$3"
+	sed 's/^/# /' "$dir/err"
 }
 
 # agrees STATUS NAME OPTION... -- PROGRAM...: all numbers agree, and the status
@@ -167,4 +145,4 @@ if [ "$(id -u)" -eq 0 ] && command -v unshare >"$dir/err"; then
 fi
 
 echo "1..$number"
-exit $failed
+totals

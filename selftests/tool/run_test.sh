@@ -12,29 +12,8 @@ calls=$here/helpers/calls
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 file=$dir/out.brkscope
-number=0
-failed=0
-
-# result STATUS NAME: one line of TAP
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failed=1
-	fi
-}
-
-# is WANTED GOT NAME
-is()
-{
-	[ "$1" = "$2" ]
-	local same=$?
-	[ $same -eq 0 ] || echo "# wanted '$1', got '$2'"
-	result $same "$3"
-}
+# shellcheck source=../tap.sh
+. "$here/helpers/tap.sh"
 
 run()
 {
@@ -157,4 +136,4 @@ is 125 $? "125 is the status of an unknown command"
 says frobnicate "and the error names it"
 
 echo "1..$number"
-exit $failed
+totals

@@ -10,20 +10,13 @@ top=$(cd "$here/../.." && pwd -P)
 mkdir -p "$top/build"
 work=$(mktemp -d "$top/build/vm_test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
+# shellcheck source=../tap.sh
+. "$here/../tap.sh"
 
-result()
+details()
 {
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	failed=1
 	[ ! -s "$work/out" ] || sed 's/^/# out | /' "$work/out"
 	[ ! -s "$work/err" ] || sed 's/^/# err | /' "$work/err"
-	echo "not ok $number $2"
 }
 
 # boot OPTION... -- COMMAND...: leaves its status, work/out and work/err
@@ -274,4 +267,4 @@ boot --load="$work/module/stuck.ko" -- grep -c '^stuck ' /proc/modules
 ends_with 126 && [ "$(cat "$work/out")" = 1 ] && grep -q "cannot unload stuck" "$work/err"
 result $? "a module is loaded for the command; that it does not unload gives 126"
 
-exit $failed
+totals
